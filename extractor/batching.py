@@ -1,0 +1,154 @@
+"""Micro-batching: pictures that arrive together are embedded together, and one that comes alone does not wait."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Condition, Thread
+from time import monotonic
+
+import numpy as np
+from PIL.Image import Image
+
+from extractor.errors import BatcherClosed
+from extractor.interface import Extractor, Pixels, Vectors
+
+
+@dataclass
+class _Order:
+    """Prepared pictures of one caller, (n, H, W, 3), and where their vectors, (n, D), will appear."""
+
+    pixels: Pixels
+    arrived: float = field(default_factory=monotonic)
+    vectors: "Future[Vectors]" = field(default_factory=Future)
+
+
+class Batcher:
+    """Gathers the pictures of concurrent callers for one engine thread.
+
+    extractor:  embeds the batches; pictures are prepared in their callers' threads.
+    max_size:   most pictures in a batch; a caller who brings more than that gets a batch to himself.
+    max_wait_s: longest that a picture waits for others that were announced but are not there yet, in seconds.
+
+    Create it after forking, for it starts a thread. Close it when done.
+    """
+
+    def __init__(self, extractor: Extractor, max_size: int, max_wait_s: float):
+        self._extractor = extractor
+        self._max_size = max_size
+        self._max_wait_s = max_wait_s
+        self._queue: deque[_Order] = deque()
+        self._expected = 0
+        self._closed = False
+        # Only the engine thread waits on it: callers wait on their own future.
+        self._changed = Condition()
+        self._thread = Thread(target=self._serve, name="embed", daemon=True)
+        self._thread.start()
+
+    @contextmanager
+    def expect(self) -> Iterator["Announcement"]:
+        """Announces a picture before it is decoded, so that a batch may wait for it; withdrawn on leaving.
+
+        Announce when decoding starts, not before a download: others wait for what was announced.
+
+            with batcher.expect() as announced:
+                image = decode(data)
+                vector = announced.embed(image)
+        """
+        with self._changed:
+            self._expected += 1
+        announcement = Announcement(self)
+        try:
+            yield announcement
+        finally:
+            self._withdraw(announcement)
+
+    def embed(self, image: Image) -> Vectors:
+        """Picture -> float32 (D,) of norm 1. Raises BatcherClosed, or what the engine raised for its batch."""
+        with self.expect() as announced:
+            return announced.embed(image)
+
+    def embed_many(self, images: Sequence[Image]) -> Vectors:
+        """Pictures -> float32 (N, D), each row of norm 1, in their order; raises as `embed` does."""
+        with self.expect() as announced:
+            return announced.embed_many(images)
+
+    def close(self) -> None:
+        """Finishes what is queued and ends the thread; whoever comes later gets BatcherClosed."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _withdraw(self, announcement: "Announcement") -> None:
+        if announcement.open:
+            with self._changed:
+                self._expected -= 1
+                announcement.open = False
+                self._changed.notify()
+
+    def _submit(self, images: Sequence[Image], announcement: "Announcement") -> "Future[Vectors]":
+        order = _Order(self._extractor.prepare_many(images))
+        with self._changed:
+            if self._closed:
+                raise BatcherClosed("the batcher is closed: no picture is embedded any more")
+            self._queue.append(order)
+            self._expected -= announcement.open
+            announcement.open = False
+            self._changed.notify()
+        return order.vectors
+
+    def _serve(self) -> None:
+        while batch := self._next_batch():
+            self._run(batch)
+
+    def _next_batch(self) -> list[_Order]:
+        """Blocks until there is something to do; empty when closed and done."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._closed)
+            if self._queue:
+                # Counted from its arrival: what waited while the engine was busy does not wait twice.
+                left = self._queue[0].arrived + self._max_wait_s - monotonic()
+                self._changed.wait_for(self._is_complete, timeout=max(left, 0))
+            return self._take()
+
+    def _is_complete(self) -> bool:
+        return self._closed or not self._expected or sum(len(order.pixels) for order in self._queue) >= self._max_size
+
+    def _take(self) -> list[_Order]:
+        taken: list[_Order] = []
+        room = self._max_size
+        while self._queue and (not taken or len(self._queue[0].pixels) <= room):
+            taken.append(self._queue.popleft())
+            room -= len(taken[-1].pixels)
+        return taken
+
+    def _run(self, batch: list[_Order]) -> None:
+        try:
+            vectors = self._extractor.embed_prepared(np.concatenate([order.pixels for order in batch]))
+        except BaseException as error:  # noqa: BLE001  # raised again in each caller of this batch; the thread lives on
+            for order in batch:
+                order.vectors.set_exception(error)
+            return
+        start = 0
+        for order in batch:
+            order.vectors.set_result(vectors[start : start + len(order.pixels)])
+            start += len(order.pixels)
+
+
+class Announcement:
+    """A place kept in the coming batch, for one call of `embed` or `embed_many`."""
+
+    def __init__(self, batcher: Batcher):
+        self._batcher = batcher
+        self.open = True
+
+    def embed(self, image: Image) -> Vectors:
+        """See `Batcher.embed`."""
+        vector: Vectors = self.embed_many([image])[0]
+        return vector
+
+    def embed_many(self, images: Sequence[Image]) -> Vectors:
+        """See `Batcher.embed_many`."""
+        return self._batcher._submit(images, self).result()

@@ -1,0 +1,84 @@
+"""What runs an ONNX model: one adapter an engine, all of one shape.
+
+An engine is a callable, uint8 (N, size, size, 3) -> float32 (N, D), safe to call from several threads. Its library is
+imported only when it is chosen: each takes a good part of a second and much memory.
+"""
+
+import sys
+from collections.abc import Callable
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from extractor.interface import Pixels, Vectors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Engine = Callable[[Pixels], Vectors]
+
+
+@contextmanager
+def _without_telemetry() -> "Iterator[None]":
+    """Imports inside do not find `openvino_telemetry`, which reports each import of OpenVINO to Google Analytics.
+
+    OpenVINO then takes its own stub. Its documented switch is a file in the home folder, which is not ours to write.
+    """
+    absent = "openvino_telemetry" not in sys.modules
+    if absent:
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # documented: makes the import fail
+    try:
+        yield
+    finally:
+        if absent:
+            del sys.modules["openvino_telemetry"]
+
+
+class OpenVino:
+    """OpenVINO on the CPU, tuned for the time of one call rather than for many calls at once."""
+
+    def __init__(self, model: bytes, size: int, threads: int):
+        with _without_telemetry():
+            import openvino  # noqa: PLC0415
+        core = openvino.Core()
+        graph = core.read_model(model)
+        graph.reshape([-1, size, size, 3])
+        self._request = core.compile_model(graph, "CPU", self._options(threads)).create_infer_request()
+        # An infer request holds one input. A second one would only compete for the same cores.
+        self._lock = Lock()
+
+    @staticmethod
+    def _options(threads: int) -> dict[str, object]:
+        options: dict[str, object] = {
+            "PERFORMANCE_HINT": "LATENCY",
+            # The default is bf16 where the processor has it: no faster for int8 convolutions, and other vectors.
+            "INFERENCE_PRECISION_HINT": "f32",
+            # Pinned threads of two worker processes would sit on the same cores.
+            "ENABLE_CPU_PINNING": False,
+        }
+        return options | ({"INFERENCE_NUM_THREADS": threads} if threads else {})
+
+    def __call__(self, batch: Pixels) -> Vectors:
+        with self._lock:
+            # The result is copied out by default: the next call overwrites the request's own.
+            return np.asarray(self._request.infer([batch], share_inputs=True)[0])
+
+
+class OnnxRuntime:
+    """ONNX Runtime on the CPU, for machines that OpenVINO does not serve well."""
+
+    def __init__(self, model: bytes, size: int, threads: int):  # noqa: ARG002  # it takes any size
+        import onnxruntime  # noqa: PLC0415
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self._input = self._session.get_inputs()[0].name
+
+    def __call__(self, batch: Pixels) -> Vectors:
+        return np.asarray(self._session.run(None, {self._input: batch})[0])
+
+
+ENGINES: dict[str, Callable[[bytes, int, int], Engine]] = {"openvino": OpenVino, "onnxruntime": OnnxRuntime}

@@ -1,0 +1,33 @@
+"""What can go wrong with what is remembered. No HTTP here: a table in `retrieval` turns these into statuses."""
+
+
+class StoreError(Exception):
+    """Base of all errors of this package."""
+
+
+class UnknownCollection(StoreError):
+    """There is no collection of that name."""
+
+
+class CollectionExists(StoreError):
+    """A collection of that name exists already."""
+
+
+class UnknownImage(StoreError):
+    """There is no image of that id in the collection."""
+
+
+class UnknownJob(StoreError):
+    """There is no job of that id."""
+
+
+class FingerprintMismatch(StoreError):
+    """The collection's vectors were made by another extractor; vectors of two extractors never mix."""
+
+
+class CatalogUnavailable(StoreError):
+    """The catalog cannot be opened, read or written."""
+
+
+class BrokenGeneration(StoreError):
+    """Files of an index generation are missing, damaged or not of this collection."""

@@ -1,0 +1,113 @@
+"""The job board: maintenance work asked for, under way and done, in the catalog, so that every process sees it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row, and_, insert, select, update
+
+from .catalog import Catalog
+from .errors import UnknownJob
+from .rows import now, utc
+from .schema import jobs
+
+JobState = Literal["queued", "running", "done", "failed"]
+MAX_ATTEMPTS = 3
+_COLUMNS = [column for column in jobs.c if column.name != "attempts"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A piece of maintenance work; `collection` None means all of them."""
+
+    id: int
+    kind: str
+    collection: str | None
+    state: JobState
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    progress: dict[str, Any]
+    result: dict[str, Any] | None
+    error: str | None
+
+
+class JobBoard:
+    """Jobs by id, oldest first. Anyone may ask for work; only the one owner of maintenance claims it."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def ask(self, kind: str, collection: str | None = None) -> Job:
+        """A new queued job, or the one that waits already for the same work."""
+        same = and_(jobs.c.kind == kind, jobs.c.collection.is_not_distinct_from(collection), jobs.c.state == "queued")
+        values = {"kind": kind, "collection": collection, "state": "queued", "created_at": now()}
+        with self._catalog.writing() as connection:
+            waiting = connection.scalar(select(jobs.c.id).where(same).limit(1))
+            if waiting is None:
+                made = connection.execute(insert(jobs).values(**values, attempts=0, progress={}).returning(jobs.c.id))
+                waiting = made.scalar_one()
+            return _find(connection, waiting)
+
+    def job(self, job_id: int) -> Job:
+        """Raises UnknownJob."""
+        with self._catalog.reading() as connection:
+            return _find(connection, job_id)
+
+    def newest(self, limit: int = 100) -> list[Job]:
+        """The newest jobs, newest first."""
+        with self._catalog.reading() as connection:
+            return [_job(row) for row in connection.execute(select(*_COLUMNS).order_by(jobs.c.id.desc()).limit(limit))]
+
+    def claim(self) -> Job | None:
+        """The oldest queued job, now running; None where nothing waits. For the owner of maintenance only."""
+        with self._catalog.reading() as connection:
+            waiting = connection.scalar(select(jobs.c.id).where(jobs.c.state == "queued").order_by(jobs.c.id).limit(1))
+        if waiting is None:
+            return None
+        with self._change(waiting, state="running", attempts=jobs.c.attempts + 1, started_at=now()) as connection:
+            return _find(connection, waiting)
+
+    def report(self, job_id: int, progress: dict[str, Any]) -> None:
+        """Note how far a running job has come."""
+        with self._change(job_id, progress=progress):
+            pass
+
+    def finish(self, job_id: int, result: dict[str, Any]) -> None:
+        """Note that a job is done."""
+        with self._change(job_id, state="done", result=result, finished_at=now()):
+            pass
+
+    def fail(self, job_id: int, error: str) -> None:
+        """Note that a job has failed, and why."""
+        with self._change(job_id, state="failed", error=error, finished_at=now()):
+            pass
+
+    def recover(self) -> None:
+        """Queue again what an owner that died was doing; give up on what was tried too often. For a new owner only."""
+        orphaned = jobs.c.state == "running"
+        tired = "the process died {} times while doing this".format
+        with self._catalog.writing() as connection:
+            given_up = update(jobs).where(orphaned, jobs.c.attempts >= MAX_ATTEMPTS)
+            connection.execute(given_up.values(state="failed", error=tired(MAX_ATTEMPTS), finished_at=now()))
+            connection.execute(update(jobs).where(orphaned).values(state="queued", started_at=None))
+
+    @contextmanager
+    def _change(self, job_id: int, **values: Any) -> Iterator[Connection]:
+        with self._catalog.writing() as connection:
+            connection.execute(update(jobs).where(jobs.c.id == job_id).values(**values))
+            yield connection
+
+
+def _find(connection: Connection, job_id: int) -> Job:
+    row = connection.execute(select(*_COLUMNS).where(jobs.c.id == job_id)).one_or_none()
+    if row is None:
+        raise UnknownJob(f"there is no job {job_id}")
+    return _job(row)
+
+
+def _job(row: Row[Any]) -> Job:
+    moments = {name: utc(row._mapping[name]) for name in ("created_at", "started_at", "finished_at")}
+    return Job(**{**row._mapping, **moments})

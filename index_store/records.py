@@ -1,0 +1,104 @@
+"""What the store takes and gives back: frozen dataclasses, never rows or raw FAISS pairs."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]
+Seqs = NDArray[np.int64]
+AddStatus = Literal["added", "duplicate", "id_taken"]
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A named set of pictures whose vectors come from one extractor (`fingerprint`, `dim`).
+
+    `uid` is never used again, unlike a name; `clock` is the number of the collection's newest change.
+    """
+
+    key: int
+    uid: str
+    name: str
+    fingerprint: str
+    dim: int
+    threshold: float | None
+    clock: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, eq=False)
+class NewImage:
+    """A picture to remember. `vector` is (D,) float32 of unit length; the catalog keeps it as float16."""
+
+    id: str
+    vector: Vectors
+    sha256: str
+    pixels_sha256: str
+    width: int
+    height: int
+    size: int
+    format: str
+    source: str | None
+    metadata: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """A picture as it stands in the catalog. `size` is in bytes; `seq` grows with every change of the catalog."""
+
+    seq: int
+    id: str
+    sha256: str
+    pixels_sha256: str
+    width: int
+    height: int
+    size: int
+    format: str
+    source: str | None
+    metadata: dict[str, Any]
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Match:
+    """A remembered picture and its cosine to the query, in [-1, 1], higher is closer."""
+
+    image: ImageRecord
+    score: float
+
+
+@dataclass(frozen=True)
+class AddOutcome:
+    """What became of one picture of an add: `duplicate` and `id_taken` stored nothing."""
+
+    id: str
+    status: AddStatus
+    matches: tuple[Match, ...] = ()
+
+
+@dataclass(frozen=True)
+class RebuildReport:
+    """What a rebuild did. `changed` is False where the newest generation covered everything already."""
+
+    changed: bool
+    generation: str | None
+    kind: str | None
+    count: int
+    nlist: int | None = None
+    nprobe: int | None = None
+    trained: bool = False
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class CollectionStats:
+    """Figures of a collection: pictures, what of the index covers them, and changes that it does not hold yet."""
+
+    images: int
+    generation: str | None
+    index_kind: str | None
+    indexed: int
+    pending: int

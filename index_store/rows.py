@@ -1,0 +1,117 @@
+"""Statements on the catalog's tables, each within a connection that the caller holds; rows become dataclasses here."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, Row, and_, insert, select, update
+
+from .errors import UnknownCollection, UnknownImage
+from .records import Collection, ImageRecord, NewImage, Seqs, Vectors
+from .schema import clock, collections, images
+
+VECTOR_DTYPE = np.dtype("<f2")
+CHUNK = 4096
+ALIVE = images.c.deleted_seq.is_(None)
+RECORD = [column for column in images.c if column.name not in ("collection_key", "deleted_at", "deleted_seq", "vector")]
+
+
+def find_collection(connection: Connection, name: str) -> Collection:
+    """Raises UnknownCollection."""
+    row = connection.execute(select(collections).where(collections.c.name == name)).one_or_none()
+    if row is None:
+        raise UnknownCollection(f"there is no collection {name!r}; it is created by its first add or POST /collections")
+    return as_collection(row)
+
+
+def ids_taken(connection: Connection, collection: Collection, ids: Sequence[str]) -> dict[str, str]:
+    """Those of `ids` (a few hundred at most) that the collection holds, with their SHA-256."""
+    wanted = and_(images.c.collection_key == collection.key, images.c.id.in_(ids), ALIVE)
+    return {row.id: row.sha256 for row in connection.execute(select(images.c.id, images.c.sha256).where(wanted))}
+
+
+def seqs_alive(connection: Connection, seqs: Iterable[int]) -> set[int]:
+    """Those of `seqs` that exist and are not deleted."""
+    alive: set[int] = set()
+    for chunk in chunks(list(seqs)):
+        alive.update(connection.scalars(select(images.c.seq).where(images.c.seq.in_(chunk), ALIVE)))
+    return alive
+
+
+def insert_images(connection: Connection, collection: Collection, new: Sequence[NewImage]) -> list[int]:
+    """Insert within a `writing` transaction; gives the `seq` of each, increasing."""
+    if not new:
+        return []
+    first = advance_clock(connection, collection, len(new)) - len(new) + 1
+    moment = now()
+    rows = [{**_columns(image), "seq": first + i, "created_at": moment} for i, image in enumerate(new)]
+    connection.execute(insert(images), [{**row, "collection_key": collection.key} for row in rows])
+    return [row["seq"] for row in rows]
+
+
+def advance_clock(connection: Connection, collection: Collection, steps: int) -> int:
+    """Draw `steps` numbers and note the last at the collection; the row lock makes numbers follow commit order."""
+    ticked = update(clock).where(clock.c.id == 1).values(value=clock.c.value + steps).returning(clock.c.value)
+    moment: int = connection.execute(ticked).scalar_one()
+    connection.execute(update(collections).where(collections.c.key == collection.key).values(clock=moment))
+    return moment
+
+
+def vector_chunks(
+    connection: Connection, collection: Collection, after: int, up_to: int
+) -> Iterator[tuple[Seqs, Vectors]]:
+    """Living images with after < seq <= up_to, ascending, in chunks of seqs (M,) int64 and vectors (M, D) float32.
+
+    One short read a chunk: however many rows there are, memory stays small and no transaction stays open.
+    """
+    mine = images.c.collection_key == collection.key
+    query = select(images.c.seq, images.c.vector).where(mine, images.c.seq <= up_to, ALIVE)
+    while rows := connection.execute(query.where(images.c.seq > after).order_by(images.c.seq).limit(CHUNK)).all():
+        halves = np.frombuffer(b"".join(row.vector for row in rows), dtype=VECTOR_DTYPE)
+        seqs = np.array([row.seq for row in rows], dtype=np.int64)
+        yield seqs, halves.reshape(len(rows), collection.dim).astype(np.float32)
+        after = rows[-1].seq
+
+
+def deletions_between(connection: Connection, collection: Collection, after: int, up_to: int) -> list[int]:
+    """Seqs of images deleted at after < clock <= up_to."""
+    deleted = images.c.deleted_seq
+    wanted = and_(images.c.collection_key == collection.key, deleted > after, deleted <= up_to)
+    return list(connection.scalars(select(images.c.seq).where(wanted)))
+
+
+def find_image(connection: Connection, collection: Collection, image_id: str) -> Row[Any]:
+    wanted = and_(images.c.collection_key == collection.key, images.c.id == image_id, ALIVE)
+    row = connection.execute(select(*RECORD).where(wanted)).one_or_none()
+    if row is None:
+        raise UnknownImage(f"there is no image {image_id!r} in collection {collection.name!r}")
+    return row
+
+
+def chunks(values: Sequence[Any], size: int = 500) -> Iterator[Sequence[Any]]:
+    return (values[i : i + size] for i in range(0, len(values), size))
+
+
+def _columns(image: NewImage) -> dict[str, Any]:
+    plain = {name: getattr(image, name) for name in image.__dataclass_fields__ if name != "vector"}
+    return {**plain, "vector": image.vector.astype(VECTOR_DTYPE).tobytes()}
+
+
+def as_record(row: Row[Any]) -> ImageRecord:
+    return ImageRecord(**{**row._mapping, "created_at": utc(row.created_at)})
+
+
+def as_collection(row: Row[Any]) -> Collection:
+    return Collection(**{**row._mapping, "created_at": utc(row.created_at)})
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def utc(moment: datetime | None) -> datetime | None:
+    """SQLite keeps no zone; what we wrote was UTC."""
+    if moment is None:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -1,0 +1,140 @@
+"""Tables of the catalog, and the engine that reaches them. The catalog is the only truth; indexes derive from it."""
+
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Connection,
+    DateTime,
+    Engine,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    event,
+    insert,
+    select,
+)
+
+from .errors import CatalogUnavailable
+
+VERSION = 1
+BUSY_TIMEOUT_S = 60
+# SQLite gives 64-bit row ids only to columns declared INTEGER.
+BigInt = BigInteger().with_variant(Integer, "sqlite")
+metadata = MetaData()
+
+clock = Table(
+    "clock",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("value", BigInt, nullable=False),
+    Column("schema_version", Integer, nullable=False),
+)
+
+collections = Table(
+    "collections",
+    metadata,
+    Column("key", Integer, primary_key=True),
+    Column("uid", String(32), nullable=False, unique=True),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("fingerprint", String(255), nullable=False),
+    Column("dim", Integer, nullable=False),
+    Column("threshold", Float),
+    Column("clock", BigInt, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    sqlite_autoincrement=True,
+)
+
+images = Table(
+    "images",
+    metadata,
+    Column("seq", BigInt, primary_key=True, autoincrement=False),
+    Column("collection_key", ForeignKey("collections.key"), nullable=False),
+    Column("id", String(1024), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("pixels_sha256", String(64), nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("size", BigInt, nullable=False),
+    Column("format", String(16), nullable=False),
+    Column("source", String),
+    Column("metadata", JSON, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("deleted_at", DateTime(timezone=True)),
+    Column("deleted_seq", BigInt),
+    Column("vector", LargeBinary, nullable=False),
+)
+_alive = images.c.deleted_seq.is_(None)
+Index("images_by_id", images.c.collection_key, images.c.id, unique=True, sqlite_where=_alive, postgresql_where=_alive)
+Index("images_by_seq", images.c.collection_key, images.c.seq)
+Index(
+    "images_by_deletion",
+    images.c.collection_key,
+    images.c.deleted_seq,
+    sqlite_where=~_alive,
+    postgresql_where=~_alive,
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("collection", String(64)),
+    Column("state", String(16), nullable=False, index=True),
+    Column("attempts", Integer, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("started_at", DateTime(timezone=True)),
+    Column("finished_at", DateTime(timezone=True)),
+    Column("progress", JSON, nullable=False),
+    Column("result", JSON),
+    Column("error", String),
+    sqlite_autoincrement=True,
+)
+
+
+def connect(url: str) -> Engine:
+    """An engine for `url` with all tables in place.
+
+    A plain connection reads statement by statement; one from `writing` options opens its transaction with the
+    write lock already held, so that what it reads cannot change before it commits. Raises CatalogUnavailable.
+    """
+    options: dict[str, Any] = {"pool_size": 64, "max_overflow": -1}
+    if url.startswith("sqlite"):
+        options["connect_args"] = {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
+    engine = create_engine(url, **options)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    with engine.execution_options(writing=True).begin() as connection:
+        _create(connection)
+    return engine
+
+
+def _configure_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")  # a commit is on the disk before it is acknowledged
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    if connection.get_execution_options().get("writing"):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _create(connection: Connection) -> None:
+    metadata.create_all(connection)
+    version = connection.scalar(select(clock.c.schema_version))
+    if version is None:
+        connection.execute(insert(clock).values(id=1, value=0, schema_version=VERSION))
+    elif version != VERSION:
+        raise CatalogUnavailable(f"the catalog has schema version {version}, this program reads version {VERSION}")

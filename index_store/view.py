@@ -1,0 +1,184 @@
+"""What one process knows of one collection: newest generation + exact delta - deleted, always as new as the catalog."""
+
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .catalog import Catalog
+from .errors import BrokenGeneration
+from .generation import Excluding, Generation, current, fits, withdraw
+from .records import Collection, Seqs, Vectors
+from .rows import deletions_between, vector_chunks
+from .scoring import cosines
+
+log = logging.getLogger(__name__)
+_NO_SEQS: Seqs = np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Delta:
+    """Vectors newer than the generation: seqs (M,) ascending and vectors (M, D) float32, searched exactly.
+
+    Grows in place behind the length that older deltas see, so extending it disturbs no search under way.
+    """
+
+    seqs: Seqs
+    vectors: Vectors
+    length: int = 0
+
+    def extended(self, seqs: Seqs, vectors: Vectors) -> "Delta":
+        """This delta and more rows, all newer. Only the newest delta of a line may be extended."""
+        length = self.length + len(seqs)
+        grown = self if length <= len(self.seqs) else self._with_room(max(length, 2 * len(self.seqs), 64))
+        grown.seqs[self.length : length] = seqs
+        grown.vectors[self.length : length] = vectors
+        return replace(grown, length=length)
+
+    def search(self, queries: Vectors, depth: int, without: Seqs) -> Seqs:
+        """Seqs (Q, min(depth, M)) of the best by inner product, not in order; -1 where `without` leaves fewer."""
+        scores = queries @ self.vectors[: self.length].T
+        scores[:, np.searchsorted(self.seqs[: self.length], without)] = -np.inf
+        depth = min(depth, self.length)
+        best = np.argpartition(-scores, depth - 1, axis=1)[:, :depth]
+        return np.where(np.take_along_axis(scores, best, axis=1) > -np.inf, self.seqs[best], -1)
+
+    def holds(self, seqs: Seqs) -> NDArray[np.bool_]:
+        """Which of `seqs` stand in this delta."""
+        mine = self.seqs[: self.length]
+        places = np.searchsorted(mine, seqs)
+        inside = places < self.length
+        inside[inside] = mine[places[inside]] == seqs[inside]
+        return inside
+
+    def vectors_of(self, seqs: Seqs) -> Vectors:
+        """Vectors (M, D) of `seqs`, all of which this delta holds."""
+        return self.vectors[np.searchsorted(self.seqs[: self.length], seqs)]
+
+    def _with_room(self, rows: int) -> "Delta":
+        seqs = np.empty(rows, dtype=np.int64)
+        vectors = np.empty((rows, self.vectors.shape[1]), dtype=np.float32)
+        seqs[: self.length] = self.seqs[: self.length]
+        vectors[: self.length] = self.vectors[: self.length]
+        return Delta(seqs, vectors, self.length)
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """One moment of a collection. Immutable: a search keeps the snapshot that it began with."""
+
+    generation: Generation | None
+    delta: Delta
+    gone: Seqs
+    excluding: Excluding | None
+    clock: int
+
+    def search(self, queries: Vectors, depth: int, rerank: int) -> list[Seqs]:
+        """For each of the (Q, D) queries its best seqs, about `depth` of them, best first, with exact scores."""
+        found = [np.empty((len(queries), 0), dtype=np.int64)]
+        if self.generation and self.generation.manifest.count:
+            exact = self.generation.manifest.nprobe is None
+            selector = self.excluding.selector if self.excluding else None
+            found.append(self.generation.search(queries, depth if exact else max(depth, rerank), selector))
+        if self.delta.length:
+            found.append(self.delta.search(queries, depth, self.gone[self.delta.holds(self.gone)]))
+        return [seqs[seqs >= 0] for seqs in np.concatenate(found, axis=1)]
+
+    def score(self, query: Vectors, seqs: Seqs) -> NDArray[np.float64]:
+        """Exact cosines of `query` (D,) with the stored vectors of `seqs`."""
+        fresh = self.delta.holds(seqs)
+        scores = np.empty(len(seqs))
+        scores[fresh] = cosines(self.delta.vectors_of(seqs[fresh]), query)
+        if self.generation and not fresh.all():
+            scores[~fresh] = cosines(self.generation.vectors_of(seqs[~fresh]), query)
+        return scores
+
+    def without(self, seqs: Sequence[int]) -> "Snapshot":
+        """This snapshot less the images of `seqs`."""
+        if not len(seqs):
+            return self
+        gone = np.union1d(self.gone, np.asarray(seqs, dtype=np.int64))
+        places = self.generation.positions_of(gone) if self.generation else _NO_SEQS
+        return replace(self, gone=gone, excluding=Excluding(places) if len(places) else None)
+
+
+class CollectionView:
+    """Keeps a snapshot of one collection in step with the catalog and the newest generation."""
+
+    def __init__(self, catalog: Catalog, collection: Collection, folder: Path) -> None:
+        self._catalog = catalog
+        self._folder = folder
+        self._changing = threading.Lock()
+        self._swapping = threading.Lock()
+        self._refused: Path | None = None
+        self._snapshot = self._load(collection)
+
+    def snapshot(self, collection: Collection) -> Snapshot:
+        """A snapshot that holds at least every change up to `collection.clock`. Never waits for an index to load."""
+        if self._is_stale() and self._swapping.acquire(blocking=False):
+            threading.Thread(target=self._swap, args=(collection,), name="index-swap", daemon=True).start()
+        snapshot = self._snapshot
+        if snapshot.clock >= collection.clock:
+            return snapshot
+        with self._changing:
+            self._snapshot = self._caught_up(self._snapshot, collection)
+            return self._snapshot
+
+    def forget(self, seqs: Sequence[int]) -> None:
+        """Leave out images that the catalog no longer has."""
+        with self._changing:
+            self._snapshot = self._snapshot.without(seqs)
+
+    def _is_stale(self) -> bool:
+        newest = current(self._folder)
+        held = self._snapshot.generation
+        return newest is not None and newest != self._refused and (held is None or held.name != newest.name)
+
+    def _swap(self, collection: Collection) -> None:
+        try:
+            fresh = self._load(collection)
+            with self._changing:
+                self._snapshot = self._caught_up(fresh, replace(collection, clock=self._snapshot.clock))
+            log.info(
+                "collection %r now searches generation %s", collection.name, fresh.generation and fresh.generation.name
+            )
+        finally:
+            self._swapping.release()
+
+    def _load(self, collection: Collection) -> Snapshot:
+        generation = self._newest(collection)
+        none = Delta(_NO_SEQS, np.empty((0, collection.dim), dtype=np.float32))
+        covered = generation.manifest.covers if generation else 0
+        return self._caught_up(Snapshot(generation, none, _NO_SEQS, None, covered), collection)
+
+    def _newest(self, collection: Collection) -> Generation | None:
+        """The newest generation if it is whole and fits; without one everything is delta, slower but never wrong."""
+        folder = current(self._folder)
+        if folder is None:
+            return None
+        try:
+            generation = Generation(folder)
+        except BrokenGeneration as error:
+            log.error("index of %r cannot be used, searching the catalog instead: %s", collection.name, error)
+            self._refused = folder
+            return None
+        # The clock is read after the manifest: a generation may be newer than the caller's idea of the collection.
+        if fits(generation.manifest, self._catalog.collection(collection.name)):
+            return generation
+        log.error("index %s is not of this catalog's %r, or newer than it: withdrawn", folder, collection.name)
+        withdraw(self._folder, folder.name)
+        return None
+
+    def _caught_up(self, old: Snapshot, collection: Collection) -> Snapshot:
+        if old.clock >= collection.clock:
+            return old
+        delta = old.delta
+        with self._catalog.reading() as connection:
+            for seqs, vectors in vector_chunks(connection, collection, old.clock, collection.clock):
+                delta = delta.extended(seqs, vectors)
+            deleted = deletions_between(connection, collection, old.clock, collection.clock)
+        return replace(old, delta=delta, clock=collection.clock).without(deleted)

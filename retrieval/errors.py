@@ -1,0 +1,29 @@
+"""What can be wrong with a request, in the service's own words; one table elsewhere gives each its HTTP status."""
+
+
+class InputError(Exception):
+    """The picture, or the request that brought it, cannot be used; the message is fit for clients."""
+
+
+class BadPayload(InputError):
+    """The body of a request is malformed: not JSON, no picture or two, a field of the wrong type."""
+
+
+class UnsupportedMedia(InputError):
+    """The body of a request has a content type other than JSON or a form."""
+
+
+class PictureTooLarge(InputError):
+    """A picture exceeds the limit on bytes or pixels."""
+
+
+class BadImage(InputError):
+    """The bytes are not a picture, are damaged, or are in a format that is not accepted."""
+
+
+class FetchRefused(InputError):
+    """The operator does not allow this URL to be fetched."""
+
+
+class FetchFailed(InputError):
+    """The URL is invalid, or what it names could not be had."""

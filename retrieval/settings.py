@@ -1,0 +1,162 @@
+"""config.yaml, the operator's own file and the environment -> one frozen, validated Settings."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from apscheduler.triggers.cron import CronTrigger
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, ValidationError
+
+from extractor.settings import ExtractorSettings
+from index_store.settings import IndexSettings
+
+DEFAULTS = Path(__file__).resolve().parent.parent / "config.yaml"
+ENV_PREFIX = "IMAGERETRIEVAL__"
+Format = Literal["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF"]
+RelaxedPath = Annotated[Path, Strict(False)]
+
+
+class BadSettings(Exception):
+    """A setting is unknown, of the wrong type or out of range; the message names it."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def _cron(expression: str) -> str:
+    CronTrigger.from_crontab(expression)
+    return expression
+
+
+class ServerSettings(_Section):
+    """Section `server` of config.yaml."""
+
+    host: str = Field(min_length=1)
+    port: int = Field(ge=0, le=65535)
+    workers: int = Field(ge=1, le=256)
+    threads: int = Field(ge=1, le=1024)
+    max_request_bytes: int = Field(ge=1024)
+    timeout_s: int = Field(ge=1)
+    log_level: Literal["debug", "info", "warning", "error"]
+
+
+class FetchSettings(_Section):
+    """Section `input.fetch` of config.yaml."""
+
+    enabled: bool
+    connect_timeout_s: float = Field(gt=0)
+    read_timeout_s: float = Field(gt=0)
+    total_timeout_s: float = Field(gt=0)
+    max_redirects: int = Field(ge=0, le=20)
+    allow_private_addresses: bool
+
+
+class InputSettings(_Section):
+    """Section `input` of config.yaml."""
+
+    max_bytes: int = Field(ge=1)
+    max_pixels: int = Field(ge=1)
+    formats: Annotated[tuple[Format, ...], Strict(False)] = Field(min_length=1)
+    fetch: FetchSettings
+
+
+class SearchSettings(_Section):
+    """Section `search` of config.yaml."""
+
+    top_k: int = Field(ge=1)
+    max_top_k: int = Field(ge=1)
+    threshold: float = Field(ge=-1, le=1)
+
+
+class CatalogSettings(_Section):
+    """Section `catalog` of config.yaml."""
+
+    url: str | None
+
+
+class MaintenanceSettings(_Section):
+    """Section `maintenance` of config.yaml."""
+
+    enabled: bool
+    cron: Annotated[str, AfterValidator(_cron)]
+    rebuild_after: int = Field(ge=1)
+    poll_s: float = Field(gt=0)
+    inbox_settle_s: float = Field(ge=0)
+
+
+class Settings(_Section):
+    """The whole of config.yaml."""
+
+    data_dir: RelaxedPath
+    server: ServerSettings
+    input: InputSettings
+    extractor: ExtractorSettings
+    search: SearchSettings
+    catalog: CatalogSettings
+    index: IndexSettings
+    maintenance: MaintenanceSettings
+
+    @property
+    def catalog_url(self) -> str:
+        """SQLAlchemy URL of the catalog."""
+        return self.catalog.url or f"sqlite:///{self.data_dir.resolve() / 'catalog.db'}"
+
+
+def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = None, **changes: Any) -> Settings:
+    """The project's config.yaml, then the file at `path`, the environment, and `changes`; later ones win.
+
+    `changes` are sections or keys as nested dicts, for scripts and tests: `load_settings(server={"port": 0})`.
+    Raises BadSettings.
+    """
+    merged: dict[str, Any] = {}
+    for layer in (_read(DEFAULTS), _read(path) if path else {}, _from_environment(environ or os.environ), changes):
+        _merge(merged, layer)
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        raise BadSettings("\n".join(_explain(problem) for problem in error.errors())) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadSettings(f"{path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadSettings(f"{path} is not valid YAML: {error}") from None
+    if content is not None and not isinstance(content, dict):
+        raise BadSettings(f"{path}: expected `key: value` lines, found a {type(content).__name__}")
+    return content or {}
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """IMAGERETRIEVAL__SERVER__PORT=80 -> {"server": {"port": 80}}; values are read as YAML, so types come out right."""
+    layer: dict[str, Any] = {}
+    for name, text in environ.items():
+        if name.startswith(ENV_PREFIX):
+            try:
+                value = yaml.safe_load(text)
+            except yaml.YAMLError as error:
+                raise BadSettings(f"environment variable {name} is not valid YAML: {error}") from None
+            for key in reversed(name.removeprefix(ENV_PREFIX).lower().split("__")):
+                value = {key: value}
+            _merge(layer, value)
+    return layer
+
+
+def _merge(base: dict[str, Any], layer: Mapping[str, Any]) -> None:
+    for key, value in layer.items():
+        if isinstance(value, dict) and isinstance(base.get(key), dict):
+            _merge(base[key], value)
+        else:
+            base[key] = value
+
+
+def _explain(problem: Any) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"{key}: unknown setting"
+    return f"{key}: {problem['msg']} (got {problem['input']!r})"

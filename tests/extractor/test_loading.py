@@ -1,0 +1,83 @@
+"""Loading: fingerprints, missing and corrupt models, and what is imported on the way."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from extractor import ModelCorrupt, ModelMissing, load_extractor
+from extractor.models import MODELS
+from tests.extractor.samples import ROOT, settings
+
+OTHER_VECTORS = [{"size": 256}, {"engine": "onnxruntime"}, {"name": "sscd_distilled"}]
+SAME_VECTORS = [{"threads": 1}, {"batch_size": 1}, {"batch_wait_ms": 9.0}]
+
+
+@pytest.fixture(scope="module")
+def fingerprint() -> str:
+    return load_extractor(settings()).fingerprint
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("change", OTHER_VECTORS, ids=str)
+def test_what_changes_vectors_changes_the_fingerprint(fingerprint: str, change: dict[str, object]) -> None:
+    assert load_extractor(settings(**change)).fingerprint != fingerprint
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("change", SAME_VECTORS, ids=str)
+def test_what_keeps_vectors_keeps_the_fingerprint(fingerprint: str, change: dict[str, object]) -> None:
+    assert load_extractor(settings(**change)).fingerprint == fingerprint
+
+
+@pytest.mark.model
+def test_the_fingerprint_is_readable(fingerprint: str) -> None:
+    model, preprocessing, pooling, whitening, engine = fingerprint.split("/")
+    assert model == f"sscd-{MODELS['sscd'].sha256[:12]}"
+    assert preprocessing.startswith("224x224-squash-")
+    assert (pooling, whitening, engine) == ("gem3-512", "no-whitening", "openvino-int8")
+
+
+def test_the_thumbnail_has_its_own_fingerprint_whatever_the_size() -> None:
+    one, other = (load_extractor(settings(name="thumbnail", size=size)).fingerprint for size in (224, 288))
+    assert one == other
+    assert one.startswith("thumbnail/8x8-")
+
+
+def test_a_missing_model_names_its_path_and_the_way_out(tmp_path: Path) -> None:
+    with pytest.raises(ModelMissing, match=r"sscd\.onnx: run `make setup`"):
+        load_extractor(settings(model_dir=tmp_path))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_corrupt_model_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    file = tmp_path / MODELS[name].path
+    file.parent.mkdir()
+    file.write_bytes(b"not the model")
+    with pytest.raises(ModelCorrupt, match=rf"{name}\.onnx has SHA-256"):
+        load_extractor(settings(name=name, model_dir=tmp_path))
+
+
+def loaded_modules(code: str) -> set[str]:
+    """Top-level modules that a fresh interpreter holds after running `code`."""
+    script = f"{code}\nimport sys; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    return {name.partition(".")[0] for name in run.stdout.split()}
+
+
+def test_the_package_imports_neither_what_is_above_nor_an_engine() -> None:
+    above_or_heavy = {"flask", "flask_restful", "index_store", "retrieval", "torch", "openvino", "onnxruntime"}
+    assert not loaded_modules("import extractor") & above_or_heavy
+
+
+@pytest.mark.model
+def test_openvino_reports_its_use_to_nobody() -> None:
+    load = f"from extractor.engines import OpenVino; OpenVino(open({str(model_path())!r}, 'rb').read(), 64, 1)"
+    modules = loaded_modules(load)
+    assert "openvino" in modules
+    assert not modules & {"openvino_telemetry", "torch"}
+
+
+def model_path() -> Path:
+    return settings().model_dir / MODELS["sscd_distilled"].path
