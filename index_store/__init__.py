@@ -1,7 +1,8 @@
 """What is remembered: the catalog, which is the truth, and the vector index, which is a cache of it."""
 
-from .catalog import Catalog
-from .errors import (
+from index_store.build import pending_changes, rebuild, sweep
+from index_store.catalog import Catalog
+from index_store.errors import (
     CatalogUnavailable,
     CollectionExists,
     FingerprintMismatch,
@@ -10,10 +11,10 @@ from .errors import (
     UnknownImage,
     UnknownJob,
 )
-from .jobs import Job, JobBoard
-from .records import AddOutcome, Collection, CollectionStats, ImageRecord, Match, NewImage, RebuildReport
-from .settings import IndexSettings
-from .store import ImageStore
+from index_store.jobs import Job, JobBoard
+from index_store.records import AddOutcome, Collection, CollectionStats, ImageRecord, Match, NewImage, RebuildReport
+from index_store.settings import IndexSettings
+from index_store.store import ImageStore
 
 __all__ = [
     "AddOutcome",
@@ -35,4 +36,7 @@ __all__ = [
     "UnknownCollection",
     "UnknownImage",
     "UnknownJob",
+    "pending_changes",
+    "rebuild",
+    "sweep",
 ]

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection
 
-from .catalog import Catalog
-from .records import AddOutcome, AddStatus, Collection, Match, NewImage, Seqs, Vectors
-from .rows import VECTOR_DTYPE, ids_taken, insert_images, seqs_alive, vector_chunks
-from .scoring import cosines
+from index_store.catalog import Catalog
+from index_store.records import AddOutcome, AddStatus, Collection, Match, NewImage, Seqs, Vectors
+from index_store.rows import VECTOR_DTYPE, ids_taken, insert_images, seqs_alive, vector_chunks
+from index_store.scoring import cosines
 
 Scored = tuple[int, float]
 

@@ -9,10 +9,10 @@ from typing import Any
 import faiss
 import numpy as np
 
-from .catalog import Catalog
-from .errors import BrokenGeneration
-from .files import sha256_of, sync, write_atomically
-from .generation import (
+from index_store.catalog import Catalog
+from index_store.errors import BrokenGeneration
+from index_store.files import sha256_of, sync, write_atomically
+from index_store.generation import (
     DATA_FILES,
     INDEX_FILE,
     MANIFEST_FILE,
@@ -24,20 +24,37 @@ from .generation import (
     fits,
     map_vectors,
 )
-from .records import Collection, RebuildReport, Seqs
-from .rows import VECTOR_DTYPE, vector_chunks
-from .settings import IndexSettings
-from .training import FLAT, IVF, TrainedIndex, empty_index, reuse_ivf, train_ivf, training_sample_size, tune_nprobe
+from index_store.records import Collection, RebuildReport, Seqs
+from index_store.rows import VECTOR_DTYPE, vector_chunks
+from index_store.settings import IndexSettings
+from index_store.training import (
+    FLAT,
+    IVF,
+    TrainedIndex,
+    empty_index,
+    reuse_ivf,
+    train_ivf,
+    training_sample_size,
+    tune_nprobe,
+)
 
 CHUNK = 4096
 
 
-def rebuild(catalog: Catalog, collection: Collection, folder: Path, settings: IndexSettings) -> RebuildReport:
-    """Fold every change up to now into a new generation under `folder` and point to it.
+def index_folder(root: Path, collection: Collection) -> Path:
+    """Where the generations of a collection are; another one of the same name, later, gets another folder."""
+    return root / f"{collection.name}-{collection.uid[:12]}"
+
+
+def rebuild(catalog: Catalog, name: str, root: Path, settings: IndexSettings) -> RebuildReport:
+    """Fold every change up to now into a new generation under `root` and point to it; serving processes swap it in.
 
     Does nothing where the newest generation covers all changes and is whole. Only one process may run this at a time.
+    Raises UnknownCollection.
     """
     started = time.perf_counter()
+    collection = catalog.collection(name)
+    folder = index_folder(root, collection)
     newest = _newest(folder, collection)
     if newest and newest.covers >= collection.clock:
         return RebuildReport(False, _name(folder), newest.kind, newest.count, newest.nlist, newest.nprobe)
@@ -46,14 +63,35 @@ def rebuild(catalog: Catalog, collection: Collection, folder: Path, settings: In
     aside.mkdir()
     try:
         manifest, fresh = _write(catalog, collection, aside, settings, folder / _name(folder) if newest else None)
-        name = _publish(folder, aside, manifest)
+        generation = _publish(folder, aside, manifest)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     catalog.purge(collection, manifest.covers)
     seconds = time.perf_counter() - started
     return RebuildReport(
-        True, name, manifest.kind, manifest.count, manifest.nlist, manifest.nprobe, fresh, round(seconds, 3)
+        True, generation, manifest.kind, manifest.count, manifest.nlist, manifest.nprobe, fresh, round(seconds, 3)
     )
+
+
+def manifest_in_force(collection: Collection, root: Path) -> tuple[Manifest | None, str | None]:
+    """The manifest and name of the generation that searches of a collection use, or nothing where there is none."""
+    folder = current(index_folder(root, collection))
+    manifest = Manifest.find(folder) if folder else None
+    return (manifest, folder.name) if manifest and folder and fits(manifest, collection) else (None, None)
+
+
+def pending_changes(catalog: Catalog, collection: Collection, root: Path) -> int:
+    """Adds and deletes that the newest generation does not hold yet."""
+    manifest, _ = manifest_in_force(collection, root)
+    return catalog.changes_since(collection, manifest.covers if manifest else 0)
+
+
+def sweep(catalog: Catalog, root: Path) -> None:
+    """Remove the index of collections that are no more."""
+    wanted = {index_folder(root, collection) for collection in catalog.collections()}
+    for folder in root.iterdir() if root.is_dir() else ():
+        if folder not in wanted:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _newest(folder: Path, collection: Collection) -> Manifest | None:

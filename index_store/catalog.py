@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from . import schema
-from .errors import CatalogUnavailable, CollectionExists
-from .records import Collection, ImageRecord
-from .rows import (
+from index_store import schema
+from index_store.errors import CatalogUnavailable, CollectionExists
+from index_store.records import Collection, ImageRecord
+from index_store.rows import (
     ALIVE,
     RECORD,
     advance_clock,
@@ -24,7 +24,7 @@ from .rows import (
     ids_taken,
     now,
 )
-from .schema import collections, images
+from index_store.schema import collections, images
 
 
 class Catalog:

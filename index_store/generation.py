@@ -9,9 +9,9 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import BrokenGeneration
-from .files import sha256_of
-from .records import Collection, Seqs, Vectors
+from index_store.errors import BrokenGeneration
+from index_store.files import sha256_of
+from index_store.records import Collection, Seqs, Vectors
 
 INDEX_FILE, VECTORS_FILE, SEQS_FILE, MANIFEST_FILE = "index.faiss", "vectors.f16", "seqs.npy", "manifest.json"
 DATA_FILES = (INDEX_FILE, VECTORS_FILE, SEQS_FILE)

@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, and_, insert, select, update
 
-from .catalog import Catalog
-from .errors import UnknownJob
-from .rows import now, utc
-from .schema import jobs
+from index_store.catalog import Catalog
+from index_store.errors import UnknownJob
+from index_store.rows import now, utc
+from index_store.schema import jobs
 
 JobState = Literal["queued", "running", "done", "failed"]
 MAX_ATTEMPTS = 3
@@ -83,6 +83,11 @@ class JobBoard:
     def fail(self, job_id: int, error: str) -> None:
         """Note that a job has failed, and why."""
         with self._change(job_id, state="failed", error=error, finished_at=now()):
+            pass
+
+    def release(self, job_id: int) -> None:
+        """Queue a running job again, as if it had not been claimed: its owner stops in good order."""
+        with self._change(job_id, state="queued", attempts=jobs.c.attempts - 1, started_at=None):
             pass
 
     def recover(self) -> None:

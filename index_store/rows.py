@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, Row, and_, insert, select, update
 
-from .errors import UnknownCollection, UnknownImage
-from .records import Collection, ImageRecord, NewImage, Seqs, Vectors
-from .schema import clock, collections, images
+from index_store.errors import UnknownCollection, UnknownImage
+from index_store.records import Collection, ImageRecord, NewImage, Seqs, Vectors
+from index_store.schema import clock, collections, images
 
 VECTOR_DTYPE = np.dtype("<f2")
 CHUNK = 4096

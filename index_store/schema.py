@@ -23,7 +23,7 @@ from sqlalchemy import (
     select,
 )
 
-from .errors import CatalogUnavailable
+from index_store.errors import CatalogUnavailable
 
 VERSION = 1
 BUSY_TIMEOUT_S = 60

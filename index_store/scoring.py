@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from .records import Vectors
+from index_store.records import Vectors
 
 
 def cosines(vectors: NDArray[np.floating], query: Vectors) -> NDArray[np.float64]:

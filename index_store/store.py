@@ -8,15 +8,24 @@ from typing import Any
 
 import numpy as np
 
-from .admission import Admission
-from .build import rebuild
-from .catalog import Catalog
-from .errors import CollectionExists, FingerprintMismatch, UnknownCollection
-from .generation import Manifest, current, fits
-from .records import AddOutcome, Collection, CollectionStats, ImageRecord, Match, NewImage, RebuildReport, Seqs, Vectors
-from .rows import find_collection
-from .settings import IndexSettings
-from .view import CollectionView, Snapshot
+from index_store.admission import Admission
+from index_store.build import index_folder, manifest_in_force, pending_changes, rebuild
+from index_store.catalog import Catalog
+from index_store.errors import CollectionExists, FingerprintMismatch, UnknownCollection
+from index_store.records import (
+    AddOutcome,
+    Collection,
+    CollectionStats,
+    ImageRecord,
+    Match,
+    NewImage,
+    RebuildReport,
+    Seqs,
+    Vectors,
+)
+from index_store.rows import find_collection
+from index_store.settings import IndexSettings
+from index_store.view import CollectionView, Snapshot
 
 # Ranking is by exact scores; this many candidates beyond those asked for make up for rounding in the index.
 SLACK = 16
@@ -53,6 +62,13 @@ class ImageStore:
         """An empty collection bound to this store's extractor. Raises CollectionExists."""
         return self.catalog.create_collection(name, self._fingerprint, self._dim, threshold)
 
+    def find_collection(self, name: str) -> Collection | None:
+        """The collection, or None where there is none of that name (yet)."""
+        try:
+            return self._bound(name)
+        except UnknownCollection:
+            return None
+
     def collection(self, name: str) -> Collection:
         """Raises UnknownCollection."""
         return self.catalog.collection(name)
@@ -65,17 +81,17 @@ class ImageStore:
         """Forget a collection, its images and its index."""
         collection = self.catalog.delete_collection(name)
         self._views.pop(collection.uid, None)
-        shutil.rmtree(self._index_folder(collection), ignore_errors=True)
+        shutil.rmtree(index_folder(self._folder, collection), ignore_errors=True)
 
     def stats(self, collection: Collection) -> CollectionStats:
         """How many pictures a collection holds and how far its index has followed."""
-        manifest, name = self._manifest(collection)
+        manifest, name = manifest_in_force(collection, self._folder)
         return CollectionStats(
             images=self.catalog.count(collection),
             generation=name,
             index_kind=manifest.kind if manifest else None,
             indexed=manifest.count if manifest else 0,
-            pending=self.pending(collection),
+            pending=pending_changes(self.catalog, collection, self._folder),
         )
 
     def search(self, name: str, queries: Vectors, top_k: int) -> list[list[Match]]:
@@ -100,7 +116,7 @@ class ImageStore:
         earlier in this very call; with `reject` too, such a picture is not stored. Of concurrent calls with the same
         picture, in any process, exactly one stores it. An id that is in use stores nothing.
         """
-        collection = self._bound(name, create=True)
+        collection = self.find_collection(name) or self._created(name)
         snapshot = self._view(collection).snapshot(collection)
         queries = np.stack([image.vector for image in images]) if images else np.empty((0, self._dim), np.float32)
         ranked = self._ranked(snapshot, queries, SLACK) if near is not None else []
@@ -136,22 +152,11 @@ class ImageStore:
         self.catalog.delete_image(self.collection(name), image_id)
 
     def rebuild(self, name: str) -> RebuildReport:
-        """Fold all changes into a new index generation, which every process swaps in; one builder at a time, please."""
-        collection = self.collection(name)
-        return rebuild(self.catalog, collection, self._index_folder(collection), self._settings)
+        """See `index_store.rebuild`; this one runs in the calling process."""
+        return rebuild(self.catalog, name, self._folder, self._settings)
 
-    def pending(self, collection: Collection) -> int:
-        """Changes that the newest generation does not hold yet."""
-        manifest, _ = self._manifest(collection)
-        return self.catalog.changes_since(collection, manifest.covers if manifest else 0)
-
-    def _bound(self, name: str, create: bool = False) -> Collection:
-        try:
-            collection = self.catalog.collection(name)
-        except UnknownCollection:
-            if not create:
-                raise
-            collection = self._created(name)
+    def _bound(self, name: str) -> Collection:
+        collection = self.catalog.collection(name)
         if collection.fingerprint != self._fingerprint:
             raise FingerprintMismatch(
                 f"collection {name!r} holds vectors of {collection.fingerprint}, this service makes "
@@ -164,7 +169,7 @@ class ImageStore:
         try:
             return self.create_collection(name)
         except CollectionExists:  # another thread or process was faster
-            return self.catalog.collection(name)
+            return self._bound(name)
 
     def _view(self, collection: Collection) -> CollectionView:
         view = self._views.get(collection.uid)
@@ -172,21 +177,13 @@ class ImageStore:
             return view
         with self._opening:
             if collection.uid not in self._views:
-                folder = self._index_folder(collection)
+                folder = index_folder(self._folder, collection)
                 self._views[collection.uid] = CollectionView(self.catalog, collection, folder)
             return self._views[collection.uid]
 
     def _ranked(self, snapshot: Snapshot, queries: Vectors, top_k: int) -> list[tuple[Seqs, Any]]:
         found = snapshot.search(queries, top_k + SLACK, self._settings.rerank)
         return [_best(snapshot, query, seqs, top_k) for query, seqs in zip(queries, found, strict=True)]
-
-    def _manifest(self, collection: Collection) -> tuple[Manifest | None, str | None]:
-        folder = current(self._index_folder(collection))
-        manifest = Manifest.find(folder) if folder else None
-        return (manifest, folder.name) if manifest and folder and fits(manifest, collection) else (None, None)
-
-    def _index_folder(self, collection: Collection) -> Path:
-        return self._folder / f"{collection.name}-{collection.uid[:12]}"
 
 
 def _best(snapshot: Snapshot, query: Vectors, seqs: Seqs, top_k: int) -> tuple[Seqs, Any]:

@@ -8,8 +8,8 @@ from typing import Any
 import faiss
 import numpy as np
 
-from .records import Vectors
-from .settings import IndexSettings
+from index_store.records import Vectors
+from index_store.settings import IndexSettings
 
 FLAT, IVF = "flat-fp16", "ivf-sq8"
 TRAINING_POINTS_PER_LIST = 64

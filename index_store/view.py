@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .catalog import Catalog
-from .errors import BrokenGeneration
-from .generation import Excluding, Generation, current, fits, withdraw
-from .records import Collection, Seqs, Vectors
-from .rows import deletions_between, vector_chunks
-from .scoring import cosines
+from index_store.catalog import Catalog
+from index_store.errors import BrokenGeneration
+from index_store.generation import Excluding, Generation, current, fits, withdraw
+from index_store.records import Collection, Seqs, Vectors
+from index_store.rows import deletions_between, vector_chunks
+from index_store.scoring import cosines
 
 log = logging.getLogger(__name__)
 _NO_SEQS: Seqs = np.empty(0, dtype=np.int64)

@@ -27,3 +27,15 @@ class FetchRefused(InputError):
 
 class FetchFailed(InputError):
     """The URL is invalid, or what it names could not be had."""
+
+
+class ServiceError(Exception):
+    """The service itself cannot do what is asked, now or for this picture; the message is fit for clients."""
+
+
+class NotReady(ServiceError):
+    """The service is still loading, or cannot load; the message says which."""
+
+
+class IdTaken(ServiceError):
+    """The id of a new picture is in use in its collection."""

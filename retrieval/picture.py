@@ -46,9 +46,12 @@ ORIENTATIONS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# Every scan of a progressive JPEG passes over the whole picture, and an empty one takes a dozen bytes. Encoders make
-# about ten; libjpeg-turbo's own fuzzers stop at this many.
-MAX_SCANS = 500
+# Every scan of a JPEG passes over the whole picture (45 ms for 50 megapixels), and an empty one takes a dozen bytes.
+# Encoders make about ten.
+MAX_SCANS = 100
+SCAN, END = b"\xff\xda", b"\xff\xd9"
+MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")  # of a segment that has a length; END alone has none
+TILE = (322, 323)  # TIFF tags: width and height of a tile
 STRIP_PIXELS = 1 << 16  # stays in the processor's cache while it is hashed
 QUIET = ("ignore", None, Warning, re.compile(r"(PIL|pillow_heif)\."), 0)
 
@@ -75,8 +78,7 @@ def decode(data: bytes, limits: InputSettings) -> Picture:
     if len(data) > limits.max_bytes:
         raise PictureTooLarge(f"The picture has {len(data):,} bytes; at most {limits.max_bytes:,} are accepted.")
     _hush_pillow()
-    opened = _open(data, limits.formats)
-    _check_pixels(opened.size, limits.max_pixels)
+    opened = _open(data, limits)
     image = _load(opened)
     _check_pixels(image.size, limits.max_pixels)  # a HEIF header can lie about its size
     return Picture(
@@ -101,14 +103,27 @@ def _hush_pillow() -> None:
         warnings.filterwarnings("ignore", module=QUIET[3].pattern)
 
 
-def _open(data: bytes, formats: tuple[str, ...]) -> ImageFile.ImageFile:
+def _open(data: bytes, limits: InputSettings) -> ImageFile.ImageFile:
+    """The file with its header read and found within the limits."""
     try:
-        opened = Image.open(BytesIO(data), formats=[name for name in ORDER if name in formats])
+        opened = Image.open(BytesIO(data), formats=[name for name in ORDER if name in limits.formats])
+        tile = _tile(opened)
     except Exception as error:  # as in _load
-        raise _refusal(data, formats) from error
-    if opened.info.get("progressive") and data.count(b"\xff\xda") > MAX_SCANS:
+        raise _refusal(data, limits.formats) from error
+    _check_pixels(opened.size, limits.max_pixels)
+    _check_pixels(tile, limits.max_pixels)
+    if opened.format in ("JPEG", "MPO") and data.count(SCAN) > MAX_SCANS and _scans(data) > MAX_SCANS:
         raise BadImage(f"The JPEG file has more than {MAX_SCANS} scans; save it again with a common program.")
     return opened
+
+
+def _scans(jpeg: bytes) -> int:
+    """Scans of the first picture in the file, not of a thumbnail within or a film behind it; stops after MAX_SCANS."""
+    scans = at = 0
+    while scans <= MAX_SCANS and (marker := MARKER.search(jpeg, at)) and marker[0] != END:
+        scans += marker[0] == SCAN
+        at = marker.end() + int.from_bytes(jpeg[marker.end() : marker.end() + 2])
+    return scans
 
 
 def _refusal(data: bytes, formats: tuple[str, ...]) -> BadImage:
@@ -132,6 +147,13 @@ def _check_pixels(size: tuple[int, int], limit: int) -> None:
     width, height = size
     if width * height > limit:
         raise PictureTooLarge(f"The picture is {width} x {height} pixels; at most {limit:,} in all are accepted.")
+
+
+def _tile(opened: ImageFile.ImageFile) -> tuple[int, int]:
+    """Size of a TIFF file's tiles: one is decoded as a whole, however small the picture cut from it."""
+    tags: Any = getattr(opened, "tag_v2", {})
+    width, height = (tags.get(tag, 0) for tag in TILE)
+    return (width, height) if isinstance(width, int) and isinstance(height, int) else (0, 0)
 
 
 def _load(opened: ImageFile.ImageFile) -> Image.Image:

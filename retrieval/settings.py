@@ -85,6 +85,7 @@ class MaintenanceSettings(_Section):
     rebuild_after: int = Field(ge=1)
     poll_s: float = Field(gt=0)
     inbox_settle_s: float = Field(ge=0)
+    ingest_after_s: float = Field(ge=0)
 
 
 class Settings(_Section):

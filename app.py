@@ -1,0 +1,56 @@
+"""ImageRetrieval: have I seen this picture before?  `create_app(settings)` wires; `python app.py` serves."""
+
+import argparse
+from pathlib import Path
+
+from flask import Flask
+from werkzeug.exceptions import HTTPException
+
+from retrieval import resources
+from retrieval.problems import ServiceApi, http_problem, unexpected
+from retrieval.server import serve
+from retrieval.service import Service
+from retrieval.settings import BadSettings, Settings, load_settings
+
+ROUTES = (
+    (resources.Search, "search", "/search", "/query"),  # /query and /insert: clients of the first version
+    (resources.Add, "add", "/add", "/insert"),
+    (resources.Images, "images", "/images"),
+    (resources.Image, "image", "/images/<path:image_id>"),
+    (resources.Collections, "collections", "/collections"),
+    (resources.Collection, "collection", "/collections/<name>"),
+    (resources.Jobs, "jobs", "/jobs"),
+    (resources.Job, "job", "/jobs/<int:job_id>"),
+    (resources.Healthz, "healthz", "/healthz"),
+    (resources.Readyz, "readyz", "/readyz"),
+)
+
+
+def create_app(settings: Settings) -> Flask:
+    """The service as a WSGI application, loading in the background. Raises CatalogUnavailable."""
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = settings.server.max_request_bytes
+    app.config["MAX_FORM_MEMORY_SIZE"] = settings.server.max_request_bytes  # a form may carry a picture in base64
+    app.config["RESTFUL_JSON"] = {"ensure_ascii": False}
+    app.extensions["service"] = service = Service(settings).start()
+    api = ServiceApi(app)
+    for resource, endpoint, *urls in ROUTES:
+        api.add_resource(resource, *urls, endpoint=endpoint, resource_class_args=(service,))
+    app.register_error_handler(HTTPException, http_problem)
+    app.register_error_handler(500, unexpected)
+    return app
+
+
+def main() -> None:
+    """Serve until stopped."""
+    parser = argparse.ArgumentParser(description="Serve ImageRetrieval.")
+    parser.add_argument("--config", type=Path, help="YAML file with what differs from config.yaml")
+    try:
+        settings = load_settings(parser.parse_args().config)
+    except BadSettings as error:
+        raise SystemExit(f"bad configuration:\n{error}") from None
+    serve(settings, create_app)
+
+
+if __name__ == "__main__":
+    main()

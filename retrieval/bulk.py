@@ -1,0 +1,140 @@
+"""Many picture files into a collection: decoding runs beside embedding, and each batch is one durable commit."""
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from extractor.interface import Pixels
+from index_store import NewImage
+from retrieval.engine import Engine
+from retrieval.errors import BadImage, InputError, PictureTooLarge
+from retrieval.picture import Picture, decode
+from retrieval.retriever import new_image
+from retrieval.schemas import valid_id
+from retrieval.settings import InputSettings, Settings
+
+LOOKAHEAD = 3  # batches that are being decoded while one is embedded
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """A picture on disk, and what to remember of it besides its content."""
+
+    id: str
+    path: Path
+    source: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FileOutcome:
+    """What became of a file. `known`: its id was in use already, by a picture whose bytes have `known_sha256`."""
+
+    file: ImageFile
+    status: Literal["added", "known", "duplicate", "failed"]
+    detail: str = ""
+    known_sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class _Read:
+    picture: Picture
+    pixels: Pixels
+
+
+_Reading = tuple[ImageFile, "Future[_Read] | FileOutcome"]
+
+
+class BulkAdder:
+    """Adds files to one collection, batch by batch; `reject` leaves out what the collection holds already."""
+
+    def __init__(self, settings: Settings, engine: Engine, collection: str, reject: bool = False) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._collection = collection
+        self._reject = reject
+
+    def add(self, files: Iterable[ImageFile]) -> Iterator[FileOutcome]:
+        """One outcome a file, in order. A file that cannot be read is an outcome, not an error.
+
+        When this is interrupted, all but the last batches yielded are on the disk, and so is what was yielded.
+        """
+        rest = iter(files)
+        under_way: deque[list[_Reading]] = deque()
+        with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode") as pool:
+            try:
+                while batch := list(islice(rest, self._settings.extractor.batch_size)):
+                    under_way.append(self._begin(pool, batch))
+                    if len(under_way) > LOOKAHEAD:
+                        yield from self._finish(under_way.popleft())
+                while under_way:
+                    yield from self._finish(under_way.popleft())
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def _begin(self, pool: ThreadPoolExecutor, batch: list[ImageFile]) -> list[_Reading]:
+        known = self._engine.store.known_ids(self._collection, [file.id for file in batch])
+        return [
+            (file, FileOutcome(file, "known", known_sha256=known[file.id]))
+            if file.id in known
+            else (file, pool.submit(self._read, file))
+            for file in batch
+        ]
+
+    def _read(self, file: ImageFile) -> _Read:
+        picture = decode(_bytes_of(file, self._settings.input), self._settings.input)
+        return _Read(picture, self._engine.extractor.prepare(picture.image))
+
+    def _finish(self, batch: list[_Reading]) -> list[FileOutcome]:
+        results = [_result(file, result) for file, result in batch]
+        stored = self._store([(file, result) for file, result in results if isinstance(result, _Read)])
+        return [next(stored) if isinstance(result, _Read) else result for _, result in results]
+
+    def _store(self, read: list[tuple[ImageFile, _Read]]) -> Iterator[FileOutcome]:
+        if not read:
+            return iter(())
+        vectors = self._engine.extractor.embed_prepared(np.stack([each.pixels for _, each in read]))
+        new = [_new(file, each, vector) for (file, each), vector in zip(read, vectors, strict=True)]
+        store = self._engine.store
+        threshold = self._engine.retriever.threshold(store.find_collection(self._collection)) if self._reject else None
+        added = store.add(self._collection, new, near=threshold, reject=self._reject)
+        return iter([_outcome(file, result) for (file, _), result in zip(read, added, strict=True)])
+
+
+def _result(file: ImageFile, reading: "Future[_Read] | FileOutcome") -> tuple[ImageFile, _Read | FileOutcome]:
+    if isinstance(reading, FileOutcome):
+        return file, reading
+    try:
+        return file, reading.result()
+    except (InputError, OSError) as error:
+        return file, FileOutcome(file, "failed", str(error))
+
+
+def _bytes_of(file: ImageFile, limits: InputSettings) -> bytes:
+    try:
+        valid_id(file.id)
+    except ValueError as error:
+        raise BadImage(f"its name cannot be an id: {error}") from None
+    if file.path.stat().st_size > limits.max_bytes:
+        raise PictureTooLarge(f"the file has more than {limits.max_bytes:,} bytes, the most that is accepted")
+    return file.path.read_bytes()
+
+
+def _new(file: ImageFile, read: _Read, vector: Any) -> NewImage:
+    return new_image(file.id, read.picture, vector, file.source, file.metadata)
+
+
+def _outcome(file: ImageFile, result: Any) -> FileOutcome:
+    if result.status == "id_taken":
+        return FileOutcome(file, "known")
+    if result.status == "duplicate":
+        best = result.matches[0]
+        return FileOutcome(file, "duplicate", f"duplicate of {best.image.id!r} (score {best.score:.3f})")
+    return FileOutcome(file, "added")

@@ -1,0 +1,39 @@
+"""What needs the model, put together: for the service, for scripts and for jobs."""
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from extractor import Batcher, Extractor, load_extractor
+from index_store import Catalog, ImageStore
+from retrieval.retriever import Retriever
+from retrieval.settings import Settings
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One process's model, index and Retriever; safe to share between its threads. A context manager."""
+
+    extractor: Extractor
+    batcher: Batcher
+    store: ImageStore
+    retriever: Retriever
+
+    @classmethod
+    def open(cls, settings: Settings, catalog: Catalog) -> Self:
+        """Loads the model and opens the index. Raises ModelMissing, ModelCorrupt, CatalogUnavailable."""
+        extractor = load_extractor(settings.extractor)
+        store = ImageStore(catalog, settings.data_dir / "index", settings.index, extractor.fingerprint, extractor.dim)
+        store.warm_up()
+        batcher = Batcher(extractor, settings.extractor.batch_size, settings.extractor.batch_wait_ms / 1e3)
+        return cls(extractor, batcher, store, Retriever(settings, batcher, store))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Finishes what is queued."""
+        self.batcher.close()

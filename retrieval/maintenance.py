@@ -1,0 +1,126 @@
+"""Maintenance: APScheduler in every serving process, of which the one that holds a file lock acts."""
+
+import fcntl
+import logging
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.cron import CronTrigger
+
+from index_store import Catalog, Job, JobBoard, StoreError, pending_changes
+from retrieval.inbox import Inbox
+from retrieval.settings import Settings
+
+log = logging.getLogger(__name__)
+ROOT = Path(__file__).resolve().parent.parent
+LATE_S = 3600  # a nightly run that was missed by less than this, as by a restart, is made up for
+
+
+class Maintenance:
+    """Asks for jobs when they are due and runs them one by one, each in a process of its own.
+
+    Exactly one owner acts, however many processes serve: the operating system gives the lock to one, and to the next
+    when that one ends in whatever way. A job's process inherits the lock, so no other starts while it lives.
+    """
+
+    def __init__(self, settings: Settings, catalog: Catalog, jobs: JobBoard) -> None:
+        self._settings = settings
+        self._catalog = catalog
+        self._jobs = jobs
+        self._inbox = Inbox(settings)
+        self._lock: IO[str] | None = None
+        self._asked_at: dict[str, int] = {}
+        self._child: subprocess.Popen[str] | None = None
+        self._stopping = False
+        self._scheduler = BackgroundScheduler(timezone=None)
+
+    def start(self) -> None:
+        """Begin to look for work, now and from time to time."""
+        wanted = self._settings.maintenance
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a tick that is skipped during a job is no news
+        once = {"coalesce": True, "max_instances": 1}
+        self._scheduler.add_job(self._tick, "interval", seconds=wanted.poll_s, next_run_time=datetime.now(UTC), **once)
+        nightly = CronTrigger.from_crontab(wanted.cron)
+        self._scheduler.add_job(self._nightly, nightly, misfire_grace_time=LATE_S, **once)
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """End; a job under way is stopped and queued again."""
+        self._stopping = True
+        if self._child is not None:
+            self._child.terminate()
+        if self._scheduler.running:
+            self._scheduler.shutdown()
+        if self._lock is not None:
+            self._lock.close()
+
+    def _nightly(self) -> None:
+        if self._owns():
+            self._jobs.ask("ingest")
+            self._jobs.ask("rebuild")
+
+    def _tick(self) -> None:
+        try:
+            if self._owns():
+                self._ask_for_what_is_due()
+                while not self._stopping and (job := self._jobs.claim()):
+                    self._run(job)
+        except (StoreError, OSError) as error:
+            log.error("maintenance: %s", error)
+
+    def _owns(self) -> bool:
+        """Whether this process is the owner; tries to become it."""
+        if self._lock is None:
+            lock = (self._settings.data_dir / "maintenance.lock").open("a")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.close()
+                return False
+            self._lock = lock
+            self._jobs.recover()
+            log.info("process %d looks after maintenance", os.getpid())
+        return True
+
+    def _ask_for_what_is_due(self) -> None:
+        limit = self._settings.maintenance.rebuild_after
+        for collection in self._catalog.collections():
+            # Asked once for so many changes: a rebuild that fails is not tried again every second.
+            if collection.clock >= self._asked_at.get(collection.uid, 0) + limit:
+                pending = pending_changes(self._catalog, collection, self._settings.data_dir / "index")
+                if pending >= limit:
+                    self._asked_at[collection.uid] = collection.clock
+                    self._jobs.ask("rebuild", collection.name)
+        waits_s = self._settings.maintenance.ingest_after_s
+        if any((self._inbox.oldest(name) or 0) > waits_s for name in self._inbox.collections()):
+            self._jobs.ask("ingest")
+
+    def _run(self, job: Job) -> None:
+        """Run a claimed job to its end, whatever end that is."""
+        log.info("job %d: %s %s", job.id, job.kind, job.collection or "")
+        code = self._run_child(job)
+        if self._stopping and code != 0:
+            self._jobs.release(job.id)
+        elif code != 0:
+            log.error("the process of job %d ended with status %d", job.id, code)
+            self._jobs.recover()
+
+    def _run_child(self, job: Job) -> int:
+        command = [sys.executable, "-m", "retrieval.job_runner", str(job.id)]
+        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        locks = (self._lock.fileno(),) if self._lock else ()
+        with subprocess.Popen(  # noqa: S603  # nothing in the command comes from outside
+            command, stdin=subprocess.PIPE, text=True, pass_fds=locks, env={**os.environ, "PYTHONPATH": path}
+        ) as child:
+            self._child = child
+            if child.stdin:
+                child.stdin.write(self._settings.model_dump_json() + "\n")
+                child.stdin.flush()
+            code = child.wait()
+            self._child = None
+        return code

@@ -1,0 +1,97 @@
+"""Errors -> problem documents (RFC 9457). One table gives each domain error its HTTP status."""
+
+import json
+import logging
+import re
+from typing import Any
+
+from flask import Response, current_app
+from flask_restful import Api
+from werkzeug.exceptions import HTTPException
+
+from extractor import BatcherClosed
+from index_store import (
+    CatalogUnavailable,
+    CollectionExists,
+    FingerprintMismatch,
+    UnknownCollection,
+    UnknownImage,
+    UnknownJob,
+)
+from retrieval.errors import (
+    BadImage,
+    BadPayload,
+    FetchFailed,
+    FetchRefused,
+    IdTaken,
+    NotReady,
+    PictureTooLarge,
+    UnsupportedMedia,
+)
+
+log = logging.getLogger(__name__)
+STATUS: dict[type[Exception], int] = {
+    BadPayload: 400,
+    FetchRefused: 403,
+    UnknownCollection: 404,
+    UnknownImage: 404,
+    UnknownJob: 404,
+    CollectionExists: 409,
+    IdTaken: 409,
+    FingerprintMismatch: 409,
+    PictureTooLarge: 413,
+    UnsupportedMedia: 415,
+    BadImage: 422,
+    FetchFailed: 422,
+    NotReady: 503,
+    BatcherClosed: 503,
+    CatalogUnavailable: 503,
+}
+
+
+class ServiceApi(Api):  # type: ignore[misc]  # Flask-RESTful has no type hints
+    """Flask-RESTful answers its own errors, so the table is read here; in a test or not, the same status comes out."""
+
+    def handle_error(self, error: Exception) -> Response:
+        answer = _explained(error)
+        if answer is None and current_app.testing:
+            raise error
+        return answer or unexpected(error)
+
+
+def http_problem(error: HTTPException) -> Response:
+    """The problem document of what Flask itself refuses, with the headers that belong to it, such as Allow."""
+    response = problem(error.code or 500, _slug(error.name), error.description or error.name)
+    response.headers.extend([(name, value) for name, value in error.get_headers() if name != "Content-Type"])
+    return response
+
+
+def _explained(error: Exception) -> Response | None:
+    """The problem document of a domain or HTTP error; None of any other."""
+    status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), None)
+    if status is not None:
+        if status >= 500:
+            log.error("%s: %s", type(error).__name__, error)
+        return problem(status, _slug(type(error).__name__), str(error))
+    return http_problem(error) if isinstance(error, HTTPException) else None
+
+
+def unexpected(error: Exception) -> Response:
+    """The problem document of a defect of ours; what it was goes to the log, not to the client."""
+    log.error("unexpected %s", type(error).__name__, exc_info=error)
+    return problem(500, "internal-error", "The service failed to answer this request; its log says why.")
+
+
+def problem(status: int, slug: str, detail: str, **more: Any) -> Response:
+    """An application/problem+json reply; `more` are members of its own."""
+    body = {"type": f"urn:imageretrieval:{slug}", "title": slug.replace("-", " ").capitalize(), "status": status}
+    return Response(
+        json.dumps({**body, "detail": detail, **more}, ensure_ascii=False) + "\n",
+        status=status,
+        content_type="application/problem+json",
+        headers={"Retry-After": "1"} if status == 503 else None,
+    )
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|[^A-Za-z]+", "-", name).strip("-").lower()

@@ -1,0 +1,81 @@
+"""Domain objects -> the JSON of the HTTP contract."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from index_store import Collection, CollectionStats, ImageRecord, Job
+from retrieval.retriever import AddAnswer, SearchAnswer, Took, Verdict
+
+
+def search_reply(collection: str, answer: SearchAnswer) -> dict[str, Any]:
+    """200 of POST /search."""
+    return {
+        "collection": collection,
+        "duplicate": answer.duplicate,
+        "matches": matches(answer.verdicts),
+        "took_ms": took_ms(answer.took),
+    }
+
+
+def add_reply(collection: str, answer: AddAnswer) -> dict[str, Any]:
+    """201 of POST /add."""
+    return {
+        "id": answer.id,
+        "status": answer.status,
+        "collection": collection,
+        "matches": matches(answer.verdicts),
+        "took_ms": took_ms(answer.took),
+    }
+
+
+def matches(verdicts: list[Verdict]) -> list[dict[str, Any]]:
+    """The field `matches`, best first."""
+    return [
+        {
+            "id": verdict.match.image.id,
+            "score": verdict.match.score,
+            "relation": verdict.relation,
+            "source": verdict.match.image.source,
+            "metadata": verdict.match.image.metadata,
+        }
+        for verdict in verdicts
+    ]
+
+
+def took_ms(took: Took) -> dict[str, float]:
+    """The field `took_ms`."""
+    return {name: round(getattr(took, name), 2) for name in ("decode", "embed", "search", "total")}
+
+
+def image_reply(collection: str, image: ImageRecord) -> dict[str, Any]:
+    """A picture as the catalog knows it; `size` is in bytes."""
+    record = {**asdict(image), "collection": collection, "created_at": moment(image.created_at)}
+    del record["seq"]
+    return record
+
+
+def collection_reply(collection: Collection, threshold: float, stats: CollectionStats | None = None) -> dict[str, Any]:
+    """A collection, with figures of its index where `stats` are given."""
+    reply: dict[str, Any] = {
+        "name": collection.name,
+        "threshold": threshold,
+        "fingerprint": collection.fingerprint,
+        "dim": collection.dim,
+        "created_at": moment(collection.created_at),
+    }
+    if stats:
+        index = {"kind": stats.index_kind, "generation": stats.generation, "images": stats.indexed}
+        reply |= {"images": stats.images, "index": {**index, "pending": stats.pending}}
+    return reply
+
+
+def job_reply(job: Job) -> dict[str, Any]:
+    """A job and how far it has come."""
+    moments = {name: moment(getattr(job, name)) for name in ("created_at", "started_at", "finished_at")}
+    return {**asdict(job), **moments}
+
+
+def moment(when: datetime | None) -> str | None:
+    """RFC 3339, UTC."""
+    return when.isoformat().replace("+00:00", "Z") if when else None

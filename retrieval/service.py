@@ -1,0 +1,79 @@
+"""One process's parts, loaded in the background so that the process answers `not ready` instead of nothing."""
+
+import logging
+import threading
+from typing import Self
+
+from extractor import ExtractorError
+from index_store import Catalog, ImageStore, JobBoard
+from index_store.errors import StoreError
+from retrieval.engine import Engine
+from retrieval.errors import NotReady
+from retrieval.inbox import Inbox
+from retrieval.maintenance import Maintenance
+from retrieval.retriever import Retriever
+from retrieval.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class Service:
+    """Everything behind the resources of one serving process. Create it after forking: it starts threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises CatalogUnavailable."""
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        self.settings = settings
+        self.catalog = Catalog(settings.catalog_url)
+        self.jobs = JobBoard(self.catalog)
+        self.inbox = Inbox(settings)
+        self._maintenance = Maintenance(settings, self.catalog, self.jobs)
+        self._engine: Engine | None = None
+        self._trouble = "the model and the index are being loaded; try again in a few seconds"
+        self._loading = threading.Thread(target=self._load, name="load", daemon=True)
+
+    def start(self) -> Self:
+        """Begin to load, and to look after maintenance."""
+        self._loading.start()
+        if self.settings.maintenance.enabled:
+            self._maintenance.start()
+        return self
+
+    def wait_until_ready(self) -> Self:
+        """Block until everything is loaded. Raises NotReady if that failed."""
+        self._loading.join()
+        self.engine  # noqa: B018
+        return self
+
+    @property
+    def engine(self) -> Engine:
+        """Raises NotReady."""
+        if self._engine is None:
+            raise NotReady(self._trouble)
+        return self._engine
+
+    @property
+    def retriever(self) -> Retriever:
+        """Raises NotReady."""
+        return self.engine.retriever
+
+    @property
+    def store(self) -> ImageStore:
+        """Raises NotReady."""
+        return self.engine.store
+
+    def close(self) -> None:
+        """Ends maintenance and the model's thread, and gives back every connection."""
+        self._maintenance.stop()
+        self._loading.join()
+        if self._engine is not None:
+            self._engine.close()
+        self.catalog.close()
+
+    def _load(self) -> None:
+        try:
+            self._engine = Engine.open(self.settings, self.catalog)
+            log.info("ready: %s", self._engine.extractor.fingerprint)
+        except (ExtractorError, StoreError, OSError) as error:
+            self._trouble = f"the service cannot load: {error}"
+            log.critical(self._trouble)
