@@ -12,7 +12,8 @@ from typing import Any, Literal
 import numpy as np
 
 from extractor.interface import Pixels
-from index_store import NewImage
+from index_store import AddOutcome, NewImage
+from index_store.files import sha256_of
 from retrieval.engine import Engine
 from retrieval.errors import BadImage, InputError, PictureTooLarge
 from retrieval.picture import Picture, decode
@@ -35,12 +36,11 @@ class ImageFile:
 
 @dataclass(frozen=True)
 class FileOutcome:
-    """What became of a file. `known`: its id was in use already, by a picture whose bytes have `known_sha256`."""
+    """What became of a file. `known`: it is there already, under the same id and with the same bytes."""
 
     file: ImageFile
     status: Literal["added", "known", "duplicate", "failed"]
     detail: str = ""
-    known_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class _Read:
     pixels: Pixels
 
 
-_Reading = tuple[ImageFile, "Future[_Read] | FileOutcome"]
+_Reading = tuple[ImageFile, "Future[_Read | FileOutcome]"]
 
 
 class BulkAdder:
@@ -64,7 +64,7 @@ class BulkAdder:
     def add(self, files: Iterable[ImageFile]) -> Iterator[FileOutcome]:
         """One outcome a file, in order. A file that cannot be read is an outcome, not an error.
 
-        When this is interrupted, all but the last batches yielded are on the disk, and so is what was yielded.
+        What was yielded is on the disk, so an interruption loses no more than the batch under way.
         """
         rest = iter(files)
         under_way: deque[list[_Reading]] = deque()
@@ -80,15 +80,13 @@ class BulkAdder:
                 pool.shutdown(cancel_futures=True)
 
     def _begin(self, pool: ThreadPoolExecutor, batch: list[ImageFile]) -> list[_Reading]:
-        known = self._engine.store.known_ids(self._collection, [file.id for file in batch])
+        known = self._engine.store.known_ids(self._collection, [file.id for file in batch if not _trouble(file)])
         return [
-            (file, FileOutcome(file, "known", known_sha256=known[file.id]))
-            if file.id in known
-            else (file, pool.submit(self._read, file))
+            (file, pool.submit(_recognise, file, known[file.id]) if file.id in known else pool.submit(self._read, file))
             for file in batch
         ]
 
-    def _read(self, file: ImageFile) -> _Read:
+    def _read(self, file: ImageFile) -> _Read | FileOutcome:
         picture = decode(_bytes_of(file, self._settings.input), self._settings.input)
         return _Read(picture, self._engine.extractor.prepare(picture.image))
 
@@ -105,36 +103,48 @@ class BulkAdder:
         store = self._engine.store
         threshold = self._engine.retriever.threshold(store.find_collection(self._collection)) if self._reject else None
         added = store.add(self._collection, new, near=threshold, reject=self._reject)
-        return iter([_outcome(file, result) for (file, _), result in zip(read, added, strict=True)])
+        return iter([self._outcome(file, result) for (file, _), result in zip(read, added, strict=True)])
+
+    def _outcome(self, file: ImageFile, result: AddOutcome) -> FileOutcome:
+        if result.status == "id_taken":  # by somebody else since this batch began, or by its namesake in this batch
+            known = self._engine.store.known_ids(self._collection, [file.id])
+            return _recognise(file, known.get(file.id, ""))
+        if result.status == "duplicate":
+            best = result.matches[0]
+            return FileOutcome(file, "duplicate", f"duplicate of {best.image.id!r} (score {best.score:.3f})")
+        return FileOutcome(file, "added")
 
 
-def _result(file: ImageFile, reading: "Future[_Read] | FileOutcome") -> tuple[ImageFile, _Read | FileOutcome]:
-    if isinstance(reading, FileOutcome):
-        return file, reading
+def _result(file: ImageFile, reading: "Future[_Read | FileOutcome]") -> tuple[ImageFile, _Read | FileOutcome]:
     try:
         return file, reading.result()
     except (InputError, OSError) as error:
         return file, FileOutcome(file, "failed", str(error))
 
 
+def _recognise(file: ImageFile, known_sha256: str) -> FileOutcome:
+    """Whether a file whose id is in use is the very picture that has it, as after an interruption, or another one."""
+    if sha256_of(file.path) == known_sha256:
+        return FileOutcome(file, "known")
+    return FileOutcome(file, "failed", f"the id {file.id!r} is in use by another picture; delete that one first")
+
+
 def _bytes_of(file: ImageFile, limits: InputSettings) -> bytes:
-    try:
-        valid_id(file.id)
-    except ValueError as error:
-        raise BadImage(f"its name cannot be an id: {error}") from None
+    if trouble := _trouble(file):
+        raise BadImage(f"its name cannot be an id: {trouble}")
     if file.path.stat().st_size > limits.max_bytes:
         raise PictureTooLarge(f"the file has more than {limits.max_bytes:,} bytes, the most that is accepted")
     return file.path.read_bytes()
 
 
+def _trouble(file: ImageFile) -> str:
+    """What keeps a file's id from being one, or nothing."""
+    try:
+        valid_id(file.id)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
 def _new(file: ImageFile, read: _Read, vector: Any) -> NewImage:
     return new_image(file.id, read.picture, vector, file.source, file.metadata)
-
-
-def _outcome(file: ImageFile, result: Any) -> FileOutcome:
-    if result.status == "id_taken":
-        return FileOutcome(file, "known")
-    if result.status == "duplicate":
-        best = result.matches[0]
-        return FileOutcome(file, "duplicate", f"duplicate of {best.image.id!r} (score {best.score:.3f})")
-    return FileOutcome(file, "added")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from index_store import ImageStore
-from index_store.files import sha256_of, sync, write_atomically
+from index_store.files import sync, write_atomically
 from retrieval.bulk import FileOutcome, ImageFile
 from retrieval.errors import IdTaken
 from retrieval.payload import ImageSource
@@ -80,12 +80,11 @@ class Inbox:
     def settle(self, collection: str, outcome: FileOutcome) -> None:
         """Move a picture where its outcome belongs; what an interrupted ingest had registered counts as added."""
         path = outcome.file.path
-        if outcome.status == "added" or (outcome.status == "known" and outcome.known_sha256 == sha256_of(path)):
+        if outcome.status in ("added", "known"):
             self._move(path, self._library, collection)
         else:
-            reason = outcome.detail or f"the id {outcome.file.id!r} is in use by another picture"
             moved = self._move(path, self._failed, collection)
-            write_atomically(moved.with_name(moved.name + ".txt"), f"{reason}\n".encode())
+            write_atomically(moved.with_name(moved.name + ".txt"), f"{outcome.detail}\n".encode())
 
     def _move(self, path: Path, to: Path, collection: str) -> Path:
         target = _free(to / collection / path.relative_to(self._inbox / collection))

@@ -21,6 +21,20 @@ ROOT = Path(__file__).resolve().parent.parent
 LATE_S = 3600  # a nightly run that was missed by less than this, as by a restart, is made up for
 
 
+def become_owner(data_dir: Path) -> IO[str] | None:
+    """The lock of whoever looks after maintenance over a data folder, or None while another process has it.
+
+    It is given up by closing the file, or by the end of the process, in whatever way.
+    """
+    lock = (data_dir / "maintenance.lock").open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    return lock
+
+
 class Maintenance:
     """Asks for jobs when they are due and runs them one by one, each in a process of its own.
 
@@ -76,13 +90,9 @@ class Maintenance:
     def _owns(self) -> bool:
         """Whether this process is the owner; tries to become it."""
         if self._lock is None:
-            lock = (self._settings.data_dir / "maintenance.lock").open("a")
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                lock.close()
+            self._lock = become_owner(self._settings.data_dir)
+            if self._lock is None:
                 return False
-            self._lock = lock
             self._jobs.recover()
             log.info("process %d looks after maintenance", os.getpid())
         return True

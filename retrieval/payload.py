@@ -111,8 +111,7 @@ def from_base64(text: str, max_bytes: int) -> bytes:
     prefix = DATA_URI.match(text)
     try:
         letters = text[prefix.end() if prefix else 0 :].encode("ascii").translate(PLAIN_ALPHABET, WHITESPACE)
-        letters = letters.removesuffix(b"=").removesuffix(b"=")
-        if len(letters) * 3 // 4 > max_bytes:
+        if len(letters.rstrip(b"=")) * 3 // 4 > max_bytes:
             raise PictureTooLarge(f"The picture has more than {max_bytes:,} bytes, the most that is accepted.")
         return binascii.a2b_base64(letters + b"=" * (-len(letters) % 4), strict_mode=True)
     except ValueError:  # binascii.Error and UnicodeEncodeError are such

@@ -193,7 +193,7 @@ def _rgb(image: Image.Image) -> Image.Image:
 def _eight_bits(image: Image.Image) -> Image.Image:
     """Grey of more than 8 bits -> L. Pillow's own conversion clips: everything from 256 up would be white."""
     values = np.asarray(image)
-    if values.dtype == np.uint16:
+    if values.dtype.kind == "u":  # modes I;16, of either byte order
         grey = (values >> 8).astype(np.uint8)
         grey[values == image.info.get("transparency", -1)] = 255
     else:
