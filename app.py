@@ -20,7 +20,7 @@ ROUTES = (
     (resources.Collections, "collections", "/collections"),
     (resources.Collection, "collection", "/collections/<name>"),
     (resources.Jobs, "jobs", "/jobs"),
-    (resources.Job, "job", "/jobs/<int:job_id>"),
+    (resources.Job, "job", "/jobs/<int(max=2147483647):job_id>"),
     (resources.Healthz, "healthz", "/healthz"),
     (resources.Readyz, "readyz", "/readyz"),
 )
@@ -31,6 +31,7 @@ def create_app(settings: Settings) -> Flask:
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = settings.server.max_request_bytes
     app.config["MAX_FORM_MEMORY_SIZE"] = settings.server.max_request_bytes  # a form may carry a picture in base64
+    app.url_map.merge_slashes = False  # /images//a is no other name of /images/a, which a DELETE would follow
     app.config["RESTFUL_JSON"] = {"ensure_ascii": False}
     app.extensions["service"] = service = Service(settings).start()
     api = ServiceApi(app)

@@ -80,8 +80,7 @@ def _answer(adapter: HTTPAdapter, request: requests.PreparedRequest, settings: I
 def _body(response: requests.Response, max_bytes: int) -> bytes:
     body = bytearray()
     announced = response.raw.length_remaining or 0
-    # read1 returns what has come; read would wait for all that it was asked for
-    while announced <= max_bytes and (chunk := response.raw.read1(CHUNK, decode_content=True)):
+    while announced <= max_bytes and (chunk := response.raw.read(CHUNK, decode_content=True)):
         body += chunk
         announced = max(announced, len(body))
     if announced > max_bytes:

@@ -5,7 +5,9 @@ false puts a picture there, and beside it a file that holds the rest of the requ
 """
 
 import json
+import logging
 import os
+import re
 import time
 import uuid
 from collections.abc import Iterator
@@ -19,10 +21,12 @@ from retrieval.bulk import FileOutcome, ImageFile
 from retrieval.errors import IdTaken
 from retrieval.payload import ImageSource
 from retrieval.picture import decode
-from retrieval.schemas import AddFields
+from retrieval.schemas import COLLECTION_PATTERN, AddFields
 from retrieval.settings import Settings
 
+log = logging.getLogger(__name__)
 REQUEST_SUFFIX = ".request.json"
+MOST_NAME_BYTES = 200  # file systems take 255, of which writing aside needs some
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,14 @@ class Inbox:
 
     def collections(self) -> list[str]:
         """Names of the collections that have an inbox folder."""
-        return sorted(path.name for path in self._inbox.iterdir() if path.is_dir()) if self._inbox.is_dir() else []
+        return sorted(path.name for path in self._entries() if _is_of_collection(path))
+
+    def strays(self) -> list[str]:
+        """What lies in the inbox folder itself but is no collection's: loose files, and folders of impossible names."""
+        return sorted(ascii(path.name)[1:-1] for path in self._entries() if not _is_of_collection(path))
+
+    def _entries(self) -> list[Path]:
+        return list(self._inbox.iterdir()) if self._inbox.is_dir() else []
 
     def waiting(self, collection: str) -> Iterator[Waiting]:
         """Pictures that lie in an inbox and no longer change, without holding all their names in memory."""
@@ -74,34 +85,51 @@ class Inbox:
 
     def oldest(self, collection: str) -> float | None:
         """Seconds that the picture has waited which has waited longest in an inbox; None where it is empty."""
-        times = [each.file.path.lstat().st_mtime for each in self.waiting(collection)]
+        times = [_changed_at(each.file.path) for each in self.waiting(collection)]
         return time.time() - min(times) if times else None
 
     def settle(self, collection: str, outcome: FileOutcome) -> None:
         """Move a picture where its outcome belongs; what an interrupted ingest had registered counts as added."""
         path = outcome.file.path
-        if outcome.status in ("added", "known"):
-            self._move(path, self._library, collection)
-        else:
-            moved = self._move(path, self._failed, collection)
-            write_atomically(moved.with_name(moved.name + ".txt"), f"{outcome.detail}\n".encode())
+        kept = outcome.status in ("added", "known")
+        try:
+            moved = self._move(path, self._library if kept else self._failed, collection)
+        except FileNotFoundError:
+            log.warning("somebody took %s out of the inbox before it could be moved", path)
+            return
+        if not kept:
+            write_atomically(_renamed(moved, moved.name, ".txt"), f"{outcome.detail}\n".encode())
 
     def _move(self, path: Path, to: Path, collection: str) -> Path:
         target = _free(to / collection / path.relative_to(self._inbox / collection))
         target.parent.mkdir(parents=True, exist_ok=True)
         path.rename(target)
         sync(target.parent)
-        _request_of(path).unlink(missing_ok=True)
+        if _has_request(path):
+            _request_of(path).unlink()
         return target
 
     def _is_settled(self, path: Path) -> bool:
         if path.is_symlink() or not path.is_file():
             return False
-        return _request_of(path).exists() or time.time() - path.stat().st_mtime >= self._settle_s
+        return _has_request(path) or time.time() - _changed_at(path) >= self._settle_s
 
 
 def _request_of(path: Path) -> Path:
     return path.with_name(path.name + REQUEST_SUFFIX)
+
+
+def _has_request(path: Path) -> bool:
+    return os.path.exists(_request_of(path))  # noqa: PTH110  # Path.exists fails where the name gets too long by this
+
+
+def _changed_at(path: Path) -> float:
+    """When the file was put here or last written to, by this machine's clock; copying tools keep older mtimes."""
+    return path.lstat().st_ctime
+
+
+def _is_of_collection(path: Path) -> bool:
+    return path.is_dir() and re.fullmatch(COLLECTION_PATTERN, path.name) is not None
 
 
 def _waiting(path: Path, root: Path) -> Waiting:
@@ -120,5 +148,11 @@ def _free(path: Path) -> Path:
     free = path
     while free.exists():
         number += 1
-        free = path.with_name(f"{path.stem}.{number}{path.suffix}")
+        free = _renamed(path, path.stem, f".{number}{path.suffix}")
     return free
+
+
+def _renamed(path: Path, stem: str, ending: str) -> Path:
+    """Beside `path`, the stem cut so that the file system takes the name."""
+    room = max(MOST_NAME_BYTES - len(os.fsencode(ending)), 0)
+    return path.with_name(os.fsdecode(os.fsencode(stem)[:room]) + ending)

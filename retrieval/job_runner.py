@@ -59,7 +59,9 @@ def _reporter(board: JobBoard, job: Job) -> Report:
 
 
 def _end_with_parent() -> None:
-    sys.stdin.read()
+    # Not through sys.stdin: Python cannot end in good order while a thread waits inside it.
+    while os.read(0, 1024):
+        pass
     os._exit(1)
 
 

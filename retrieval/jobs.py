@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from index_store import Catalog, UnknownCollection, rebuild, sweep
+from index_store import Catalog, FingerprintMismatch, StoreError, UnknownCollection, rebuild, sweep
 from retrieval.bulk import BulkAdder
 from retrieval.engine import Engine
 from retrieval.inbox import Inbox
@@ -23,23 +23,46 @@ def run_rebuild(settings: Settings, catalog: Catalog, collection: str | None, re
     done: dict[str, Any] = {}
     for name in names:
         report({"collection": name, "done": len(done), "of": len(names)})
-        try:
-            done[name] = asdict(rebuild(catalog, name, root, settings.index))
-        except UnknownCollection:  # deleted since
-            done[name] = {"changed": False}
+        done[name] = _rebuild_one(settings, catalog, name)
     sweep(catalog, root)
     return {"collections": done}
 
 
+def _rebuild_one(settings: Settings, catalog: Catalog, name: str) -> dict[str, Any]:
+    try:
+        return asdict(rebuild(catalog, name, settings.data_dir / "index", settings.index))
+    except (UnknownCollection, FileNotFoundError):
+        if any(each.name == name for each in catalog.collections()):
+            raise
+        return {"changed": False}  # deleted since, and its folder with it
+
+
 def run_ingest(settings: Settings, catalog: Catalog, collection: str | None, report: Report) -> dict[str, Any]:
-    """Register every picture that waits in the inbox of one collection, or of all, and move it to the library."""
+    """Register every picture that waits in the inbox of one collection, or of all, and move it to the library.
+
+    Raises FingerprintMismatch and UnknownCollection, after the other collections have had their turn.
+    """
     inbox = Inbox(settings)
     names = [collection] if collection else inbox.collections()
     names = [name for name in names if next(inbox.waiting(name), None)]
-    if not names:
-        return {"collections": {}}
+    result = {"collections": _ingest_all(settings, catalog, inbox, names, report) if names else {}}
+    return result if collection else result | {"passed_over": inbox.strays()}
+
+
+def _ingest_all(
+    settings: Settings, catalog: Catalog, inbox: Inbox, names: list[str], report: Report
+) -> dict[str, dict[str, int]]:
+    done: dict[str, dict[str, int]] = {}
+    troubles: list[StoreError] = []
     with Engine.open(settings, catalog) as engine:
-        return {"collections": {name: _ingest_one(settings, engine, inbox, name, report) for name in names}}
+        for name in names:
+            try:
+                done[name] = _ingest_one(settings, engine, inbox, name, report)
+            except (FingerprintMismatch, UnknownCollection) as error:
+                troubles.append(error)
+    if troubles:
+        raise troubles[0]
+    return done
 
 
 def _ingest_one(settings: Settings, engine: Engine, inbox: Inbox, name: str, report: Report) -> dict[str, int]:

@@ -5,8 +5,11 @@ import logging
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 from typing import IO
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -18,7 +21,8 @@ from retrieval.settings import Settings
 
 log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parent.parent
-LATE_S = 3600  # a nightly run that was missed by less than this, as by a restart, is made up for
+LATE_S = 3600  # a nightly run that was missed by less than this, as by a machine that slept, is made up for
+RETRY_S = 60  # an ingest that has failed is not asked for again sooner, unless by a client
 
 
 def become_owner(data_dir: Path) -> IO[str] | None:
@@ -51,6 +55,8 @@ class Maintenance:
         self._asked_at: dict[str, int] = {}
         self._child: subprocess.Popen[str] | None = None
         self._stopping = False
+        self._ingest_not_before = 0.0
+        self._owning = threading.Lock()
         self._scheduler = BackgroundScheduler(timezone=None)
 
     def start(self) -> None:
@@ -66,36 +72,46 @@ class Maintenance:
     def stop(self) -> None:
         """End; a job under way is stopped and queued again."""
         self._stopping = True
-        if self._child is not None:
-            self._child.terminate()
+        self._end_child()
         if self._scheduler.running:
             self._scheduler.shutdown()
-        if self._lock is not None:
-            self._lock.close()
+        self._give_up_lock()
 
     def _nightly(self) -> None:
-        if self._owns():
-            self._jobs.ask("ingest")
-            self._jobs.ask("rebuild")
+        self._as_owner(self._ask_for_everything)
 
     def _tick(self) -> None:
+        self._as_owner(self._ask_for_what_is_due, self._run_what_waits)
+
+    def _as_owner(self, *steps: Callable[[], None]) -> None:
         try:
             if self._owns():
-                self._ask_for_what_is_due()
-                while not self._stopping and (job := self._jobs.claim()):
-                    self._run(job)
+                for step in steps:
+                    step()
         except (StoreError, OSError) as error:
             log.error("maintenance: %s", error)
+            self._give_up_lock()  # whoever gets it next begins with what was left undone
 
     def _owns(self) -> bool:
         """Whether this process is the owner; tries to become it."""
-        if self._lock is None:
-            self._lock = become_owner(self._settings.data_dir)
+        with self._owning:
             if self._lock is None:
-                return False
-            self._jobs.recover()
-            log.info("process %d looks after maintenance", os.getpid())
+                self._lock = become_owner(self._settings.data_dir)
+                if self._lock is None:
+                    return False
+                self._jobs.recover()
+                log.info("process %d looks after maintenance", os.getpid())
         return True
+
+    def _give_up_lock(self) -> None:
+        with self._owning:
+            if self._lock is not None:
+                self._lock.close()
+            self._lock = None
+
+    def _ask_for_everything(self) -> None:
+        self._jobs.ask("ingest")
+        self._jobs.ask("rebuild")
 
     def _ask_for_what_is_due(self) -> None:
         limit = self._settings.maintenance.rebuild_after
@@ -107,16 +123,25 @@ class Maintenance:
                     self._asked_at[collection.uid] = collection.clock
                     self._jobs.ask("rebuild", collection.name)
         waits_s = self._settings.maintenance.ingest_after_s
+        if monotonic() < self._ingest_not_before:
+            return
         if any((self._inbox.oldest(name) or 0) > waits_s for name in self._inbox.collections()):
             self._jobs.ask("ingest")
+
+    def _run_what_waits(self) -> None:
+        while not self._stopping and (job := self._jobs.claim()):
+            self._run(job)
 
     def _run(self, job: Job) -> None:
         """Run a claimed job to its end, whatever end that is."""
         log.info("job %d: %s %s", job.id, job.kind, job.collection or "")
         code = self._run_child(job)
-        if self._stopping and code != 0:
+        state = self._jobs.job(job.id).state
+        if state == "failed" and job.kind == "ingest":
+            self._ingest_not_before = monotonic() + RETRY_S
+        elif state == "running" and self._stopping:
             self._jobs.release(job.id)
-        elif code != 0:
+        elif state == "running":
             log.error("the process of job %d ended with status %d", job.id, code)
             self._jobs.recover()
 
@@ -128,9 +153,15 @@ class Maintenance:
             command, stdin=subprocess.PIPE, text=True, pass_fds=locks, env={**os.environ, "PYTHONPATH": path}
         ) as child:
             self._child = child
+            if self._stopping:  # `stop` came before there was a process to end
+                self._end_child()
             if child.stdin:
                 child.stdin.write(self._settings.model_dump_json() + "\n")
                 child.stdin.flush()
             code = child.wait()
             self._child = None
         return code
+
+    def _end_child(self) -> None:
+        if (child := self._child) is not None:
+            child.terminate()

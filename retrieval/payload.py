@@ -59,10 +59,14 @@ def read_fields(request: Request) -> dict[str, Any]:
     """All fields of a JSON or form body; an uploaded file is a FileStorage. Raises BadPayload, UnsupportedMedia."""
     kind = request.mimetype
     if kind in FORMS:
-        return _single(request.form) | _single(request.files, taken=request.form)
+        form, files = request.form, request.files
+        _refuse_excess(request)
+        return _single(form) | _single(files, taken=form)
     if kind != "application/json" and not kind.endswith("+json"):
         raise UnsupportedMedia(f"Send application/json or {FORMS[0]}, not {kind or 'a body without Content-Type'}.")
-    body = parse_json(request.get_data(cache=False))
+    text = request.get_data(cache=False)
+    _refuse_excess(request)
+    body = parse_json(text)
     if not isinstance(body, dict):
         raise BadPayload('The JSON body must be an object: {"name": value, ...}.')
     return body
@@ -118,8 +122,16 @@ def from_base64(text: str, max_bytes: int) -> bytes:
         raise BadPayload("The picture is not valid base64; encode the whole file, and nothing else.") from None
 
 
+def _refuse_excess(request: Request) -> None:
+    """Werkzeug cuts a chunked body at the limit, in silence; but reading on from there raises RequestEntityTooLarge."""
+    if request.content_length is None:
+        request.stream.read(1)
+
+
 def _single(form: MultiDict[str, Any], taken: MultiDict[str, str] | None = None) -> dict[str, Any]:
     for name, values in form.lists():
+        if not name:  # None where a part of a multipart form gives none
+            raise BadPayload("A field of the form has no name.")
         if len(values) > 1 or (taken and name in taken):
             raise BadPayload(f"The field {name!r} is given more than once.")
         if "\ufffd" in name or (isinstance(values[0], str) and "\ufffd" in values[0]):

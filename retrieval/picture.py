@@ -8,6 +8,7 @@ import hashlib
 import re
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from typing import Any
 
@@ -62,13 +63,18 @@ class Picture:
 
     image: Image.Image  # mode RGB, EXIF orientation applied
     sha256: str  # of the bytes as given
-    pixels_sha256: (
-        str  # of "WIDTHxHEIGHT:" and the RGB bytes, row by row: the same for any lossless file of these pixels
-    )
     width: int
     height: int
     format: str  # one of ORDER
     size: int  # bytes as given
+
+    @cached_property
+    def pixels_sha256(self) -> str:
+        """Of "WIDTHxHEIGHT:" and the RGB bytes, row by row: the same for any lossless file of these pixels.
+
+        Made when asked for, since it takes a millisecond for every megabyte of pixels.
+        """
+        return _pixels_sha256(self.image)
 
 
 def decode(data: bytes, limits: InputSettings) -> Picture:
@@ -80,16 +86,14 @@ def decode(data: bytes, limits: InputSettings) -> Picture:
     _hush_pillow()
     opened = _open(data, limits)
     image = _load(opened)
-    _check_pixels(image.size, limits.max_pixels)  # a HEIF header can lie about its size
+    _check_pixels(image.size, limits.max_pixels)  # pillow_heif lets it differ from the header's
+    name = "JPEG" if opened.format == "MPO" else str(opened.format)  # MPO: a phone's JPEG with more behind it
     return Picture(
         image=image,
         sha256=hashlib.sha256(data).hexdigest(),
-        pixels_sha256=_pixels_sha256(image),
         width=image.width,
         height=image.height,
-        format="JPEG"
-        if opened.format == "MPO"
-        else str(opened.format),  # MPO: a phone's JPEG with more JPEGs behind it
+        format=name,
         size=len(data),
     )
 

@@ -14,6 +14,8 @@ from retrieval.picture import Picture, decode
 from retrieval.settings import Settings
 
 Relation = Literal["exact", "identical", "near", "similar"]
+# What rounding, of the engine in batches and of stored vectors, leaves of 1 is well above this.
+IDENTICAL_SCORE = 0.99
 
 
 @dataclass(frozen=True)
@@ -126,9 +128,14 @@ def judge(match: Match, query: Picture, threshold: float) -> Verdict:
     """How a remembered picture relates to a query: same bytes, same pixels, a copy by its score, or merely similar."""
     if match.image.sha256 == query.sha256:
         return Verdict(match, "exact")
-    if match.image.pixels_sha256 == query.pixels_sha256:
+    if _may_be_identical(match, query) and match.image.pixels_sha256 == query.pixels_sha256:
         return Verdict(match, "identical")
     return Verdict(match, "near" if match.score >= threshold else "similar")
+
+
+def _may_be_identical(match: Match, query: Picture) -> bool:
+    """Spares most queries the hashing of their pixels: the same pixels have the same size and vector."""
+    return match.score > IDENTICAL_SCORE and (match.image.width, match.image.height) == (query.width, query.height)
 
 
 def new_image(

@@ -11,6 +11,7 @@ from retrieval.errors import BadPayload
 from retrieval.payload import FORMS, parse_json, read_fields
 
 DEFAULT_COLLECTION = "default"
+COLLECTION_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 MAX_ID = 512
 MAX_METADATA_BYTES = 65536
 
@@ -37,7 +38,7 @@ def _from_text(value: Any) -> Any:
     return parse_json(value) if isinstance(value, str) else value
 
 
-CollectionName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+CollectionName = Annotated[str, Field(pattern=COLLECTION_PATTERN)]
 ImageId = Annotated[str, AfterValidator(valid_id)]
 Metadata = Annotated[dict[str, Any], BeforeValidator(_from_text), AfterValidator(_valid_metadata)]
 Score = Annotated[float, Field(ge=-1, le=1)]

@@ -1,11 +1,13 @@
 """Serving: gunicorn with threads, from the settings alone."""
 
 import logging
+import signal
 from collections.abc import Callable
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.workers.gthread import ThreadWorker
 
 from extractor import ExtractorError, check_model
 from index_store import Catalog, StoreError
@@ -13,6 +15,18 @@ from retrieval.settings import Settings
 
 KEEPALIVE_S = 75
 GRACEFUL_S = 30
+LONGEST_URL = 8190  # an id of 512 letters takes up to 6144 bytes there; gunicorn allows no more than this
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type hints
+    """Ctrl-C in a terminal reaches every process: the master acts on it, and workers end in good order when it says so.
+
+    What they start, such as the process of a job, inherits that.
+    """
+
+    def init_signals(self) -> None:
+        super().init_signals()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hints
@@ -28,12 +42,13 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
         host = f"[{server.host}]" if ":" in server.host else server.host
         options: dict[str, Any] = {
             "bind": f"{host}:{server.port}",
-            "worker_class": "gthread",
+            "worker_class": Worker,
             "workers": server.workers,
             "threads": server.threads,
             "timeout": server.timeout_s,
             "graceful_timeout": GRACEFUL_S,
             "keepalive": KEEPALIVE_S,
+            "limit_request_line": LONGEST_URL,
             "loglevel": server.log_level,
             "worker_exit": _close,
             "control_socket_disable": True,
@@ -60,4 +75,5 @@ def serve(settings: Settings, create_app: Callable[[Settings], Flask]) -> None:
 
 
 def _close(_arbiter: Any, worker: Any) -> None:
-    worker.wsgi.extensions["service"].close()
+    if hasattr(worker, "wsgi"):  # or else it ends before its application was made
+        worker.wsgi.extensions["service"].close()

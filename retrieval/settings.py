@@ -3,11 +3,11 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from apscheduler.triggers.cron import CronTrigger
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, ValidationError, model_validator
 
 from extractor.settings import ExtractorSettings
 from index_store.settings import IndexSettings
@@ -23,7 +23,7 @@ class BadSettings(Exception):
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 def _cron(expression: str) -> str:
@@ -47,9 +47,9 @@ class FetchSettings(_Section):
     """Section `input.fetch` of config.yaml."""
 
     enabled: bool
-    connect_timeout_s: float = Field(gt=0)
-    read_timeout_s: float = Field(gt=0)
-    total_timeout_s: float = Field(gt=0)
+    connect_timeout_s: float = Field(gt=0, le=3600)
+    read_timeout_s: float = Field(gt=0, le=3600)
+    total_timeout_s: float = Field(gt=0, le=3600)
     max_redirects: int = Field(ge=0, le=20)
     allow_private_addresses: bool
 
@@ -70,6 +70,12 @@ class SearchSettings(_Section):
     max_top_k: int = Field(ge=1)
     threshold: float = Field(ge=-1, le=1)
 
+    @model_validator(mode="after")
+    def _top_k_is_allowed(self) -> Self:
+        if self.top_k > self.max_top_k:
+            raise ValueError(f"top_k {self.top_k} is more than max_top_k {self.max_top_k}")
+        return self
+
 
 class CatalogSettings(_Section):
     """Section `catalog` of config.yaml."""
@@ -83,7 +89,7 @@ class MaintenanceSettings(_Section):
     enabled: bool
     cron: Annotated[str, AfterValidator(_cron)]
     rebuild_after: int = Field(ge=1)
-    poll_s: float = Field(gt=0)
+    poll_s: float = Field(gt=0, le=3600)
     inbox_settle_s: float = Field(ge=0)
     ingest_after_s: float = Field(ge=0)
 
@@ -113,7 +119,8 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = 
     Raises BadSettings.
     """
     merged: dict[str, Any] = {}
-    for layer in (_read(DEFAULTS), _read(path) if path else {}, _from_environment(environ or os.environ), changes):
+    environment = _from_environment(os.environ if environ is None else environ)
+    for layer in (_read(DEFAULTS), _read(path) if path else {}, environment, changes):
         _merge(merged, layer)
     try:
         return Settings.model_validate(merged)

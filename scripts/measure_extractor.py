@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it also 
 from extractor import Extractor, Pixels, Vectors, load_extractor
 from extractor.engines import ENGINES, Engine
 from extractor.models import MODELS
-from extractor.preprocessing import squash
+from extractor.preprocessing import FILTER, half_crop
 from scripts.edits import EDITS, REQUIRED, Picture
 from scripts.fetch_model import ROOT, default_settings
 
@@ -33,9 +33,9 @@ class Choice:
     """A way to prepare pictures for a model."""
 
     model: str = "sscd"
-    aspect: str = "squash"
+    aspect: str = "half crop"
     size: int = 288
-    resample: Resampling = Resampling.BICUBIC
+    resample: Resampling = FILTER
 
     def prepare(self, image: Picture) -> Pixels:
         """Picture -> uint8 (H, W, 3)."""
@@ -45,11 +45,28 @@ class Choice:
         return f"{self.model}, {self.aspect}, {self.size}, {self.resample.name.lower()}"
 
 
+def squash(image: Picture, size: int, resample: Resampling) -> Pixels:
+    """All of the picture, its sides scaled apart."""
+    return np.asarray(image.resize((size, size), resample))
+
+
 def shorter_side(image: Picture, size: int, resample: Resampling) -> Pixels:
     """Keeps the aspect: the shorter side becomes `size`, the longer a multiple of 32, at most 3 times as long."""
     longer = min(max(image.size) / min(image.size), 3) * size
     sides = [size, max(size, round(longer / 32) * 32)]
     return np.asarray(image.resize((sides[image.width > image.height], sides[image.width <= image.height]), resample))
+
+
+def three_shapes(image: Picture, size: int, resample: Resampling) -> Pixels:
+    """Squeezed to the nearest of 2:3, 1:1 and 3:2, all of about size * size pixels."""
+    shapes = [(round(size * ratio**0.5 / 32) * 32, round(size / ratio**0.5 / 32) * 32) for ratio in (2 / 3, 1, 3 / 2)]
+    aspect = np.log(image.width / image.height)
+    return np.asarray(image.resize(min(shapes, key=lambda shape: abs(np.log(shape[0] / shape[1]) - aspect)), resample))
+
+
+def centre_crop(image: Picture, size: int, resample: Resampling) -> Pixels:
+    """Keeps the aspect: the middle square."""
+    return np.asarray(ImageOps.fit(image, (size, size), resample))
 
 
 def pad(image: Picture, size: int, resample: Resampling) -> Pixels:
@@ -58,16 +75,20 @@ def pad(image: Picture, size: int, resample: Resampling) -> Pixels:
 
 
 ASPECTS: dict[str, Callable[[Picture, int, Resampling], Pixels]] = {
+    "half crop": half_crop,
     "squash": squash,
-    "shorter side": shorter_side,
+    "centre crop": centre_crop,
     "pad": pad,
+    "three shapes": three_shapes,
+    "shorter side": shorter_side,
 }
 CHOICES = [
-    *[Choice(aspect=aspect, size=size) for aspect in ("squash", "shorter side") for size in SIZES],
-    *[Choice(aspect="pad", size=size) for size in (288, 320)],
-    *[Choice(resample=resample) for resample in (Resampling.BOX, Resampling.BILINEAR, Resampling.LANCZOS)],
+    *[Choice(size=size) for size in SIZES],
+    *[Choice(resample=resample) for resample in (Resampling.BOX, Resampling.BICUBIC, Resampling.LANCZOS)],
+    *[Choice(aspect=aspect) for aspect in ASPECTS if aspect != "half crop"],
+    Choice(aspect="shorter side", size=224),
     *[Choice("sscd_distilled", size=size) for size in SIZES],
-    Choice("sscd_distilled", "shorter side", 288),
+    *[Choice("sscd_distilled", aspect) for aspect in ("squash", "shorter side")],
 ]
 
 
@@ -99,7 +120,7 @@ def make_suite(photos: list[Picture], copies: int, strangers: int, required: int
 
 def embed(engine: Engine, choice: Choice, images: Sequence[Picture]) -> Vectors:
     """Pictures -> (N, D); in batches of 8 where the choice gives all of them one shape."""
-    step = 1 if choice.aspect == "shorter side" else 8
+    step = 1 if choice.aspect in ("shorter side", "three shapes") else 8
     prepared = [choice.prepare(image) for image in images]
     return np.concatenate([engine(np.stack(prepared[at : at + step])) for at in range(0, len(prepared), step)])
 
@@ -190,7 +211,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--photos", type=Path, required=True, help="folder of pictures, all different")
     parser.add_argument("--copies", type=int, default=600, help="edited copies of references (%(default)s)")
     parser.add_argument("--strangers", type=int, default=100, help="photos kept out of the index (%(default)s)")
-    parser.add_argument("--required", type=int, default=100, help="photos for each required edit (%(default)s)")
+    parser.add_argument("--required", type=int, default=60, help="photos for each required edit (%(default)s)")
     parser.add_argument("--rounds", type=int, default=15, help="of timing (%(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)

@@ -27,7 +27,7 @@ FORMATS: dict[str, dict[str, Any]] = LOSSLESS | {
 
 
 def photo(seed: int, size: tuple[int, int] = (320, 240)) -> Image.Image:
-    """A photo-like RGB picture: smooth colour fields, some shapes, a little grain. Other seeds look clearly different."""
+    """A photo-like RGB picture: smooth colour fields, some shapes, a little grain. Other seeds clearly differ."""
     random = np.random.default_rng(seed)
     fields = Image.fromarray(random.integers(0, 256, (4, 5, 3), dtype=np.uint8)).resize(size, Image.Resampling.BICUBIC)
     draw = ImageDraw.Draw(fields)
@@ -112,6 +112,7 @@ def bad_pictures() -> dict[str, bytes]:
         "huge tiff tile": tiled_tiff(20_000),
         "jpeg of many scans": many_scans(1000),
         "bmp that claims more rows": bmp[:22] + struct.pack("<i", 2000) + bmp[26:],
+        "png with a broken animation": png((1, 1), 8, 0, b"\0\0", chunk(b"acTL", b"\0")),
         "png of no width": png((0, 10), 8, 2, bytes(31 * 10)),
         "png with a broken chunk": encoded(photo(1), "PNG").replace(b"IDAT", b"IDAT\xff", 1),
     }

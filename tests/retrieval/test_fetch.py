@@ -16,10 +16,11 @@ from retrieval.settings import load_settings
 
 LIMIT = 100_000
 BODY = bytes(range(256)) * 100
+BOMB = gzip.compress(bytes(50_000_000))
 
 
 def limits(**fetching):
-    section = {"allow_private_addresses": True, "read_timeout_s": 0.5, "total_timeout_s": 1.0} | fetching
+    section = {"allow_private_addresses": True} | fetching
     return load_settings(environ={"-": ""}, input={"max_bytes": LIMIT, "fetch": section}).input
 
 
@@ -98,7 +99,7 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(gzip.compress(BODY), Content_Encoding="gzip")
 
     def bomb(self):
-        self.answer(gzip.compress(bytes(50_000_000)), Content_Encoding="gzip")
+        self.answer(BOMB, Content_Encoding="gzip")
 
     def not_zipped(self):
         self.answer(BODY, Content_Encoding="gzip")
@@ -202,8 +203,8 @@ def test_a_body_of_the_largest_size_passes(url):
 def test_a_larger_body_is_dropped_at_once(url, path):
     started = time.monotonic()
     with pytest.raises(PictureTooLarge, match="100,000 bytes"):
-        fetch(f"{url}/{path}", limits(total_timeout_s=20))
-    assert time.monotonic() - started < 1
+        fetch(f"{url}/{path}", limits(read_timeout_s=10.0, total_timeout_s=20.0))
+    assert time.monotonic() - started < 2.5
 
 
 @pytest.mark.parametrize("path", ["slow-body", "slow-body-without-length", "slow-head"])
@@ -211,14 +212,14 @@ def test_dripping_ends_with_the_total_time(url, path):
     started = time.monotonic()
     with pytest.raises(FetchFailed, match=r"within 0\.7 s"):
         fetch(f"{url}/{path}", limits(total_timeout_s=0.7))
-    assert 0.6 < time.monotonic() - started < 1.2
+    assert 0.6 < time.monotonic() - started < 3
 
 
 def test_silence_ends_with_the_read_time(url):
     started = time.monotonic()
     with pytest.raises(FetchFailed, match="no answer in time"):
-        fetch(f"{url}/silent", limits(read_timeout_s=0.3, total_timeout_s=20))
-    assert time.monotonic() - started < 1
+        fetch(f"{url}/silent", limits(read_timeout_s=0.3, total_timeout_s=20.0))
+    assert time.monotonic() - started < 2.5
 
 
 def test_redirects_are_limited(url, server):
@@ -386,6 +387,13 @@ GARBAGE = [
     ),
     *("http://h.invalid:0/", "http://" + "9" * 5000 + "/", "http://h.invalid:" + "9" * 5000 + "/"),
 ]
+
+
+@pytest.mark.parametrize("rest", ["\r\nX: y", "\n", "\0", "\x7f", "a" * 8192])
+def test_line_breaks_and_endless_urls_are_not_even_looked_up(rest, monkeypatch):
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: pytest.fail("looked up"))
+    with pytest.raises(FetchFailed, match="The URL is invalid"):
+        fetch(f"http://h.invalid/{rest}", limits())
 
 
 def no_host(host, *_, **__):

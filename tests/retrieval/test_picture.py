@@ -154,6 +154,12 @@ def test_big_endian_sixteen_bits_read_the_same():
     assert colours(decode(data, LIMITS)) == [(128,) * 3, (255,) * 3]
 
 
+@pytest.mark.parametrize(("brightest", "expected"), [(1.0, 255), (200, 200), (1000, 3), (65535, 255), (200_000, 255)])
+def test_the_range_of_32_bit_files_is_guessed_from_what_they_hold(brightest, expected):
+    values = np.array([[0, brightest]], np.float32 if brightest == 1 else np.int32)
+    assert colours(decode(encoded(Image.fromarray(values), "TIFF"), LIMITS)) == [(0,) * 3, (expected,) * 3]
+
+
 def test_floats_that_are_no_numbers_are_black():
     values = np.array([[np.nan, np.inf, -np.inf, -5, 1]], np.float32)
     assert colours(decode(encoded(Image.fromarray(values), "TIFF"), LIMITS)) == [(0, 0, 0)] * 4 + [(255, 255, 255)]
@@ -266,7 +272,7 @@ def test_a_bomb_costs_neither_time_nor_memory(defect):
     started = time.process_time()
     with pytest.raises(PictureTooLarge, match="pixels"):
         decode(data, LIMITS)
-    assert time.process_time() - started < 0.05
+    assert time.process_time() - started < 0.2
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 5_000  # kB
 
 
@@ -289,7 +295,7 @@ def test_broken_exif_costs_no_picture(name, block):
     if name == "AVIF" and block in ("no header", "nothing"):
         pytest.skip("libavif itself takes a block without a header for a damaged file")
     picture = decode(with_exif(name, BROKEN_EXIF[block]), LIMITS)
-    assert {picture.width, picture.height} == {64, 48}
+    assert (picture.width, picture.height) == SMALL.size
 
 
 def test_remarks_of_pillow_surface_neither_as_warnings_nor_as_errors():
