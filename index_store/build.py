@@ -1,8 +1,14 @@
 """Builds a generation from the catalog and publishes it with one rename; to be run off the serving process."""
 
+import fcntl
+import hashlib
+import re
 import shutil
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +27,13 @@ from index_store.generation import (
     VECTORS_FILE,
     Manifest,
     current,
-    fits,
     map_vectors,
 )
 from index_store.records import Collection, RebuildReport, Seqs
 from index_store.rows import VECTOR_DTYPE, vector_chunks
 from index_store.settings import IndexSettings
 from index_store.training import (
+    FEWEST_PER_LIST,
     FLAT,
     IVF,
     TrainedIndex,
@@ -39,6 +45,35 @@ from index_store.training import (
 )
 
 CHUNK = 4096
+LOCK_FILE = ".lock"
+_FOLDER = re.compile(r".+-[0-9a-f]{12}")
+
+
+@dataclass(frozen=True)
+class InForce:
+    """The generation that searches of a collection use: made from its catalog as it stands."""
+
+    folder: Path
+    manifest: Manifest
+
+    @classmethod
+    def find(cls, catalog: Catalog, collection: Collection, root: Path) -> "InForce | None":
+        """None where there is none. Looks at the manifest only, not at the data."""
+        folder = current(index_folder(root, collection))
+        if folder is None:
+            return None
+        try:
+            return cls(folder, Manifest.read(folder, catalog.manifest_sha256(collection, folder.name)))
+        except BrokenGeneration:
+            return None
+
+    def is_whole(self) -> bool:
+        """Whether all its data is there and undamaged; reads all of it."""
+        try:
+            self.manifest.verify(self.folder)
+        except BrokenGeneration:
+            return False
+        return True
 
 
 def index_folder(root: Path, collection: Collection) -> Path:
@@ -49,70 +84,76 @@ def index_folder(root: Path, collection: Collection) -> Path:
 def rebuild(catalog: Catalog, name: str, root: Path, settings: IndexSettings) -> RebuildReport:
     """Fold every change up to now into a new generation under `root` and point to it; serving processes swap it in.
 
-    Does nothing where the newest generation covers all changes and is whole. Only one process may run this at a time.
-    Raises UnknownCollection.
+    Does nothing where the newest generation covers all changes and is whole. A second rebuild of the same collection
+    waits for the first. Raises UnknownCollection.
     """
     started = time.perf_counter()
-    collection = catalog.collection(name)
-    folder = index_folder(root, collection)
-    newest = _newest(folder, collection)
-    if newest and newest.covers >= collection.clock:
-        return RebuildReport(False, _name(folder), newest.kind, newest.count, newest.nlist, newest.nprobe)
+    folder = index_folder(root, catalog.collection(name))
     folder.mkdir(parents=True, exist_ok=True)
-    aside = folder / f".building-{uuid.uuid4().hex}"
-    aside.mkdir()
-    try:
-        manifest, fresh = _write(catalog, collection, aside, settings, folder / _name(folder) if newest else None)
-        generation = _publish(folder, aside, manifest)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    catalog.purge(collection, manifest.covers)
-    seconds = time.perf_counter() - started
-    return RebuildReport(
-        True, generation, manifest.kind, manifest.count, manifest.nlist, manifest.nprobe, fresh, round(seconds, 3)
-    )
-
-
-def manifest_in_force(collection: Collection, root: Path) -> tuple[Manifest | None, str | None]:
-    """The manifest and name of the generation that searches of a collection use, or nothing where there is none."""
-    folder = current(index_folder(root, collection))
-    manifest = Manifest.find(folder) if folder else None
-    return (manifest, folder.name) if manifest and folder and fits(manifest, collection) else (None, None)
+    with _alone(folder):
+        collection = catalog.collection(name)
+        newest = InForce.find(catalog, collection, root)
+        newest = newest if newest and newest.is_whole() else None
+        if newest and newest.manifest.covers >= collection.clock:
+            return _report(newest, changed=False)
+        built, fresh = _build(catalog, collection, folder, settings, newest)
+    catalog.purge(collection, built.manifest.covers)
+    return _report(built, changed=True, trained=fresh, seconds=round(time.perf_counter() - started, 3))
 
 
 def pending_changes(catalog: Catalog, collection: Collection, root: Path) -> int:
     """Adds and deletes that the newest generation does not hold yet."""
-    manifest, _ = manifest_in_force(collection, root)
-    return catalog.changes_since(collection, manifest.covers if manifest else 0)
+    newest = InForce.find(catalog, collection, root)
+    return catalog.changes_since(collection, newest.manifest.covers if newest else 0)
 
 
 def sweep(catalog: Catalog, root: Path) -> None:
-    """Remove the index of collections that are no more."""
-    wanted = {index_folder(root, collection) for collection in catalog.collections()}
-    for folder in root.iterdir() if root.is_dir() else ():
+    """Remove the index of collections that are no more, and nothing else that may lie in `root`."""
+    folders = [folder for folder in root.iterdir() if _FOLDER.fullmatch(folder.name)] if root.is_dir() else []
+    wanted = {index_folder(root, collection) for collection in catalog.collections()}  # newer than the folders
+    for folder in folders:
         if folder not in wanted:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _newest(folder: Path, collection: Collection) -> Manifest | None:
-    """The manifest in force, if it is this collection's and its files are whole."""
-    generation = current(folder)
-    if generation is None:
-        return None
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    with (folder / LOCK_FILE).open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _report(generation: InForce, **facts: Any) -> RebuildReport:
+    it = generation.manifest
+    return RebuildReport(
+        generation=generation.folder.name, kind=it.kind, count=it.count, nlist=it.nlist, nprobe=it.nprobe, **facts
+    )
+
+
+def _build(
+    catalog: Catalog, collection: Collection, folder: Path, settings: IndexSettings, newest: InForce | None
+) -> tuple[InForce, bool]:
+    aside = folder / f".building-{uuid.uuid4().hex}"
+    aside.mkdir(parents=True)
     try:
-        manifest = Manifest.read(generation)
-        whole = all(sha256_of(generation / name) == manifest.checksums[name] for name in DATA_FILES)
-    except (BrokenGeneration, OSError, KeyError):
-        return None
-    return manifest if whole and fits(manifest, collection) else None
+        manifest, fresh = _write(catalog, collection, aside, settings, newest)
+        name = f"gen-{manifest.covers:012d}-{uuid.uuid4().hex[:8]}"
+        catalog.vouch(collection, name, hashlib.sha256(manifest.to_json()).hexdigest())
+        _publish(folder, aside, name)
+    except (FileNotFoundError, RuntimeError):  # the latter from FAISS, for the same
+        catalog.collection(collection.name)  # raises UnknownCollection where it was deleted, and its folder with it
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return InForce(folder / name, manifest), fresh
 
 
 def _write(
-    catalog: Catalog, collection: Collection, aside: Path, settings: IndexSettings, previous: Path | None
+    catalog: Catalog, collection: Collection, aside: Path, settings: IndexSettings, newest: InForce | None
 ) -> tuple[Manifest, bool]:
     count = _write_vectors(catalog, collection, aside)
     vectors = map_vectors(aside / VECTORS_FILE, count, collection.dim)
-    built = _choose(vectors, count, settings, previous)
+    built = _choose(vectors, count, settings, newest)
     for start in range(0, count, CHUNK):
         built.index.add(np.asarray(vectors[start : start + CHUNK], dtype=np.float32))
     nprobe = tune_nprobe(built.index, vectors, settings) if built.kind == IVF else None
@@ -148,30 +189,23 @@ def _write_vectors(catalog: Catalog, collection: Collection, aside: Path) -> int
     return len(all_seqs)
 
 
-def _choose(vectors: Any, count: int, settings: IndexSettings, previous: Path | None) -> TrainedIndex:
-    if count <= settings.exact_below or count == 0:
+def _choose(vectors: Any, count: int, settings: IndexSettings, newest: InForce | None) -> TrainedIndex:
+    if count <= max(settings.exact_below, FEWEST_PER_LIST):
         return empty_index(count, vectors.shape[1])
-    if previous is not None and (old := Manifest.read(previous)).kind != FLAT:
-        reused = reuse_ivf(previous / INDEX_FILE, old.trained_on, count)
+    if newest is not None and newest.manifest.kind != FLAT:
+        reused = reuse_ivf(newest.folder / INDEX_FILE, newest.manifest.trained_on, count)
         if reused is not None:
             return reused
     chosen = np.random.default_rng(0).choice(count, size=training_sample_size(count), replace=False)
     return train_ivf(np.asarray(vectors[np.sort(chosen)], dtype=np.float32), count)
 
 
-def _publish(folder: Path, aside: Path, manifest: Manifest) -> str:
-    name = f"gen-{manifest.covers:012d}-{uuid.uuid4().hex[:8]}"
-    previous = _name(folder)
+def _publish(folder: Path, aside: Path, name: str) -> None:
+    previous = current(folder)
     aside.rename(folder / name)
     sync(folder)
     write_atomically(folder / POINTER, name.encode())
     for old in folder.iterdir():
         # The previous one stays: a process that has just read the pointer may be about to open it.
-        if old.is_dir() and old.name not in (name, previous):
+        if old.is_dir() and old.name != name and old != previous:
             shutil.rmtree(old, ignore_errors=True)
-    return name
-
-
-def _name(folder: Path) -> str:
-    generation = current(folder)
-    return generation.name if generation else ""

@@ -6,35 +6,42 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, make_url, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from index_store import schema
-from index_store.errors import CatalogUnavailable, CollectionExists
+from index_store.errors import CatalogUnavailable, CollectionExists, UnknownCollection
 from index_store.records import Collection, ImageRecord
 from index_store.rows import (
     ALIVE,
     RECORD,
     advance_clock,
-    as_collection,
+    all_collections,
     as_record,
-    chunks,
     find_collection,
     find_image,
     ids_taken,
     now,
+    records_of,
 )
-from index_store.schema import collections, images
+from index_store.schema import collections, generations, images
+
+PURGE_CHUNK = 1000
 
 
 class Catalog:
     """SQL access to collections and images; safe to share between threads, and between processes by URL."""
 
     def __init__(self, url: str) -> None:
-        with _explained():
+        """Raises CatalogUnavailable."""
+        with _explained(""):
+            self._where = make_url(url).render_as_string(hide_password=True)
+        with _explained(self._where):
             self.engine = schema.connect(url)
-        # Single statements need no transaction; without one SQLite spares two round trips.
-        self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        # Single statements need no transaction, and SQLite has none here unless it is begun.
+        self._reader = self.engine
+        if self.engine.dialect.name != "sqlite":
+            self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._writer = self.engine.execution_options(writing=True)
         # Threads queue here in turn: SQLite's own waiting sleeps, and is unfair.
         self._write_turn = threading.Lock()
@@ -46,13 +53,13 @@ class Catalog:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection on which every statement sees the newest commit."""
-        with _explained(), self._reader.connect() as connection:
+        with _explained(self._where), self._reader.connect() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that holds the write lock from its start; commits durably on exit, rolls back on an error."""
-        with _explained(), self._write_turn, self._writer.begin() as connection:
+        with _explained(self._where), self._write_turn, self._writer.begin() as connection:
             yield connection
 
     def collection(self, name: str) -> Collection:
@@ -63,7 +70,7 @@ class Catalog:
     def collections(self) -> list[Collection]:
         """All collections, by name."""
         with self.reading() as connection:
-            return [as_collection(row) for row in connection.execute(select(collections).order_by(collections.c.name))]
+            return all_collections(connection)
 
     def create_collection(self, name: str, fingerprint: str, dim: int, threshold: float | None) -> Collection:
         """Raises CollectionExists."""
@@ -87,6 +94,7 @@ class Catalog:
         with self.writing() as connection:
             collection = find_collection(connection, name)
             connection.execute(delete(images).where(images.c.collection_key == collection.key))
+            connection.execute(delete(generations).where(generations.c.collection_key == collection.key))
             connection.execute(delete(collections).where(collections.c.key == collection.key))
         return collection
 
@@ -104,20 +112,13 @@ class Catalog:
 
     def images_by_seq(self, seqs: Iterable[int]) -> dict[int, ImageRecord]:
         """Those of `seqs` that exist and are not deleted."""
-        found: dict[int, ImageRecord] = {}
         with self.reading() as connection:
-            for chunk in chunks(list(seqs)):
-                rows = connection.execute(select(*RECORD).where(images.c.seq.in_(chunk), ALIVE))
-                found.update((row.seq, as_record(row)) for row in rows)
-        return found
+            return records_of(connection, seqs)
 
     def known_ids(self, collection: Collection, ids: Sequence[str]) -> dict[str, str]:
         """Those of `ids` that the collection holds, with the SHA-256 of their bytes."""
-        known: dict[str, str] = {}
         with self.reading() as connection:
-            for chunk in chunks(ids):
-                known.update(ids_taken(connection, collection, chunk))
-        return known
+            return ids_taken(connection, collection, ids)
 
     def update_metadata(self, collection: Collection, image_id: str, metadata: dict[str, Any]) -> ImageRecord:
         """Replace the metadata of an image. Raises UnknownImage."""
@@ -135,10 +136,30 @@ class Catalog:
             connection.execute(change)
 
     def purge(self, collection: Collection, up_to: int) -> None:
-        """Drop the rows of images deleted at or before clock `up_to`: the newest generation does not hold them."""
+        """Drop the rows of images deleted at or before clock `up_to`: the newest generation does not hold them.
+
+        A few at a time, for who waits to write.
+        """
         gone = and_(images.c.collection_key == collection.key, images.c.deleted_seq <= up_to)
+        some = select(images.c.seq).where(gone).limit(PURGE_CHUNK)
+        dropped = PURGE_CHUNK
+        while dropped == PURGE_CHUNK:
+            with self.writing() as connection:
+                dropped = connection.execute(delete(images).where(images.c.seq.in_(some))).rowcount
+
+    def vouch(self, collection: Collection, generation: str, manifest_sha256: str) -> None:
+        """Note an index generation made from this catalog, before it is published. Raises UnknownCollection."""
+        values = {"name": generation, "collection_key": collection.key, "manifest_sha256": manifest_sha256}
         with self.writing() as connection:
-            connection.execute(delete(images).where(gone))
+            if find_collection(connection, collection.name).uid != collection.uid:
+                raise UnknownCollection(f"collection {collection.name!r} was deleted meanwhile")
+            connection.execute(insert(generations).values(**values))
+
+    def manifest_sha256(self, collection: Collection, generation: str) -> str | None:
+        """What `vouch` noted of a generation; None for one that was not made from this collection as it stands."""
+        mine = and_(generations.c.name == generation, generations.c.collection_key == collection.key)
+        with self.reading() as connection:
+            return connection.scalar(select(generations.c.manifest_sha256).where(mine))
 
     def count(self, collection: Collection) -> int:
         """Images that are not deleted."""
@@ -155,11 +176,13 @@ class Catalog:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def _explained(where: str) -> Iterator[None]:
     """Trouble with the database itself becomes CatalogUnavailable; a broken constraint is the caller's to explain."""
     try:
         yield
     except IntegrityError:
         raise
     except SQLAlchemyError as error:
-        raise CatalogUnavailable(f"the catalog cannot be used: {getattr(error, 'orig', None) or error}") from error
+        raise CatalogUnavailable(
+            f"the catalog {where} cannot be used: {getattr(error, 'orig', None) or error}"
+        ) from error

@@ -2,12 +2,13 @@
 
 import hashlib
 import os
+import uuid
 from pathlib import Path
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace the file at `path` so that a reader, or a crash, meets the old content or the new, never a part."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     with aside.open("wb") as file:
         file.write(content)
         file.flush()

@@ -1,6 +1,10 @@
 """One immutable generation of an index: FAISS index, exact vectors, and a manifest that vouches for both."""
 
+import hashlib
 import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -11,11 +15,12 @@ from numpy.typing import NDArray
 
 from index_store.errors import BrokenGeneration
 from index_store.files import sha256_of
-from index_store.records import Collection, Seqs, Vectors
+from index_store.records import Seqs, Vectors
 
 INDEX_FILE, VECTORS_FILE, SEQS_FILE, MANIFEST_FILE = "index.faiss", "vectors.f16", "seqs.npy", "manifest.json"
 DATA_FILES = (INDEX_FILE, VECTORS_FILE, SEQS_FILE)
 POINTER = "CURRENT"
+NAME = re.compile(r"gen-[0-9]+-[0-9a-f]+")
 LAYOUT = 1
 
 
@@ -39,32 +44,39 @@ class Manifest:
         return json.dumps(asdict(self), indent=2).encode()
 
     @classmethod
-    def read(cls, folder: Path) -> Self:
-        """Raises BrokenGeneration."""
+    def read(cls, folder: Path, sha256: str | None) -> Self:
+        """The manifest in `folder`, whose bytes the catalog knows by `sha256`. Raises BrokenGeneration."""
+        if sha256 is None:
+            raise BrokenGeneration(f"{folder.name} was not made from this catalog as it stands")
         try:
-            return cls(**json.loads((folder / MANIFEST_FILE).read_bytes()))
+            content = (folder / MANIFEST_FILE).read_bytes()
+            if hashlib.sha256(content).hexdigest() != sha256:
+                raise BrokenGeneration(f"{folder.name}/{MANIFEST_FILE} is damaged: the catalog knows another checksum")
+            return cls(**json.loads(content))
         except (OSError, ValueError, TypeError) as error:
             raise BrokenGeneration(f"{folder.name}: no readable manifest ({error})") from error
 
-    @classmethod
-    def find(cls, folder: Path) -> Self | None:
-        """The manifest in `folder`, or None where there is no readable one."""
-        try:
-            return cls.read(folder)
-        except BrokenGeneration:
-            return None
+    def verify(self, folder: Path) -> None:
+        """Raises BrokenGeneration where a file is missing, damaged or of another layout."""
+        if self.layout != LAYOUT:
+            raise BrokenGeneration(f"{folder.name}: layout {self.layout}, this program reads {LAYOUT}")
+        for name in DATA_FILES:
+            try:
+                actual = sha256_of(folder / name)
+            except OSError as error:
+                raise BrokenGeneration(f"{folder.name}/{name}: {error.strerror}") from error
+            if actual != self.checksums.get(name):
+                raise BrokenGeneration(f"{folder.name}/{name} is damaged: its checksum is not the manifest's")
 
 
 class Generation:
     """An opened generation, memory-mapped; any number of threads may search it."""
 
-    def __init__(self, folder: Path) -> None:
-        """Raises BrokenGeneration where a file is missing, damaged or of another layout."""
+    def __init__(self, folder: Path, sha256: str | None) -> None:
+        """`sha256` is what the catalog says of the manifest. Raises BrokenGeneration."""
         self.name = folder.name
-        self.manifest = Manifest.read(folder)
-        if self.manifest.layout != LAYOUT:
-            raise BrokenGeneration(f"{folder.name}: layout {self.manifest.layout}, this program reads {LAYOUT}")
-        _verify(folder, self.manifest)
+        self.manifest = Manifest.read(folder, sha256)
+        self.manifest.verify(folder)
         try:
             self._index = faiss.read_index(str(folder / INDEX_FILE), faiss.IO_FLAG_MMAP_IFC)
             self.seqs: Seqs = np.load(folder / SEQS_FILE, mmap_mode="r")
@@ -80,12 +92,11 @@ class Generation:
         found: Seqs = held[self.seqs[held] == seqs[inside]]
         return found
 
-    def search(self, queries: Vectors, depth: int, without: Any = None) -> Seqs:
-        """Candidates for (Q, D) queries: seqs (Q, depth) int64, -1 where there are fewer.
-
-        `without` is the selector of an `Excluding`.
-        """
-        _, places = self._index.search(queries, min(depth, self.manifest.count), params=self._parameters(without))
+    def search(self, queries: Vectors, depth: int, kept: "Kept | None" = None) -> Seqs:
+        """Candidates for (Q, D) queries among all positions or those `kept`: seqs (Q, depth) int64, -1 for none."""
+        parameters = self._parameters(kept.selector if kept else None)
+        with _one_thread():
+            _, places = self._index.search(queries, min(depth, self.manifest.count), params=parameters)
         seqs: Seqs = np.where(places >= 0, self.seqs[places], -1)
         return seqs
 
@@ -93,10 +104,10 @@ class Generation:
         """Stored vectors (M, D) of `seqs`, all of which this generation holds."""
         return self.vectors[np.searchsorted(self.seqs, seqs)]
 
-    def _parameters(self, without: Any) -> Any:
+    def _parameters(self, selector: Any) -> Any:
         if self.manifest.nprobe is None:
-            return faiss.SearchParameters(sel=without) if without else None
-        return faiss.SearchParametersIVF(nprobe=self.manifest.nprobe, sel=without)
+            return faiss.SearchParameters(sel=selector) if selector else None
+        return faiss.SearchParametersIVF(nprobe=self.manifest.nprobe, sel=selector)
 
 
 def map_vectors(path: Path, count: int, dim: int) -> NDArray[np.float16]:
@@ -106,41 +117,42 @@ def map_vectors(path: Path, count: int, dim: int) -> NDArray[np.float16]:
     return np.memmap(path, dtype="<f2", mode="r", shape=(count, dim))
 
 
-class Excluding:
-    """A FAISS selector that passes over positions; keeps alive what the C++ object refers to."""
+class Kept:
+    """Which positions of a generation are not deleted, one bit each, as FAISS takes them. Immutable."""
 
-    def __init__(self, positions: Seqs) -> None:
-        self._positions = faiss.IDSelectorBatch(positions)
-        self.selector = faiss.IDSelectorNot(self._positions)
+    def __init__(self, bits: NDArray[np.uint8]) -> None:
+        self._bits = bits
+        self.selector = faiss.IDSelectorBitmap(bits)
+
+    @classmethod
+    def all_of(cls, count: int) -> Self:
+        return cls(np.full((count + 7) // 8, 0xFF, dtype=np.uint8))
+
+    def less(self, positions: Seqs) -> "Kept":
+        """These but `positions`."""
+        bits = self._bits.copy()
+        np.bitwise_and.at(bits, positions >> 3, ~np.left_shift(np.uint8(1), (positions & 7).astype(np.uint8)))
+        return Kept(bits)
 
 
 def current(folder: Path) -> Path | None:
     """The generation that the pointer in a collection's index folder names, or None."""
     try:
         name = (folder / POINTER).read_text(encoding="ascii").strip()
-    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
+    except (OSError, UnicodeDecodeError):
         return None
-    return folder / name if name and Path(name).name == name else None
+    return folder / name if NAME.fullmatch(name) else None
 
 
-def fits(manifest: Manifest, collection: Collection) -> bool:
-    """Whether a generation is of this very collection, and not from a catalog that has since been put back in time."""
-    same = (manifest.collection, manifest.fingerprint, manifest.dim)
-    return same == (collection.uid, collection.fingerprint, collection.dim) and manifest.covers <= collection.clock
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Requests are served side by side: the threads of each would wait for those of the others, at every barrier.
 
-
-def withdraw(folder: Path, name: str) -> None:
-    """Take back the pointer to a generation that must never be searched, unless it has moved on already."""
-    generation = current(folder)
-    if generation is not None and generation.name == name:
-        (folder / POINTER).unlink(missing_ok=True)
-
-
-def _verify(folder: Path, manifest: Manifest) -> None:
-    for name in DATA_FILES:
-        try:
-            actual = sha256_of(folder / name)
-        except OSError as error:
-            raise BrokenGeneration(f"{folder.name}/{name}: {error.strerror}") from error
-        if actual != manifest.checksums.get(name):
-            raise BrokenGeneration(f"{folder.name}/{name} is damaged: its checksum is not the manifest's")
+    FAISS keeps the number a calling thread, and a build in this thread later wants its own back.
+    """
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(threads)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
 
@@ -10,12 +10,11 @@ from sqlalchemy import Connection, Row, and_, insert, select, update
 
 from index_store.catalog import Catalog
 from index_store.errors import UnknownJob
-from index_store.rows import now, utc
+from index_store.rows import now
 from index_store.schema import jobs
 
 JobState = Literal["queued", "running", "done", "failed"]
 MAX_ATTEMPTS = 3
-_COLUMNS = [column for column in jobs.c if column.name != "attempts"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,9 @@ class Job:
     progress: dict[str, Any]
     result: dict[str, Any] | None
     error: str | None
+
+
+_COLUMNS = [jobs.c[field.name] for field in fields(Job)]
 
 
 class JobBoard:
@@ -63,11 +65,16 @@ class JobBoard:
 
     def claim(self) -> Job | None:
         """The oldest queued job, now running; None where nothing waits. For the owner of maintenance only."""
+        oldest = select(jobs.c.id).where(jobs.c.state == "queued").order_by(jobs.c.id).limit(1)
         with self._catalog.reading() as connection:
-            waiting = connection.scalar(select(jobs.c.id).where(jobs.c.state == "queued").order_by(jobs.c.id).limit(1))
-        if waiting is None:
-            return None
-        with self._change(waiting, state="running", attempts=jobs.c.attempts + 1, started_at=now()) as connection:
+            if connection.scalar(oldest) is None:  # the usual answer, without the write lock
+                return None
+        with self._catalog.writing() as connection:
+            waiting = connection.scalar(oldest)
+            if waiting is None:
+                return None
+            taken = update(jobs).where(jobs.c.id == waiting)
+            connection.execute(taken.values(state="running", attempts=jobs.c.attempts + 1, started_at=now()))
             return _find(connection, waiting)
 
     def report(self, job_id: int, progress: dict[str, Any]) -> None:
@@ -114,5 +121,5 @@ def _find(connection: Connection, job_id: int) -> Job:
 
 
 def _job(row: Row[Any]) -> Job:
-    moments = {name: utc(row._mapping[name]) for name in ("created_at", "started_at", "finished_at")}
-    return Job(**{**row._mapping, **moments})
+    values: Any = row
+    return Job(*values)

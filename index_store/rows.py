@@ -1,11 +1,12 @@
 """Statements on the catalog's tables, each within a connection that the caller holds; rows become dataclasses here."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Row, and_, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, insert, select, update
 
 from index_store.errors import UnknownCollection, UnknownImage
 from index_store.records import Collection, ImageRecord, NewImage, Seqs, Vectors
@@ -14,29 +15,51 @@ from index_store.schema import clock, collections, images
 VECTOR_DTYPE = np.dtype("<f2")
 CHUNK = 4096
 ALIVE = images.c.deleted_seq.is_(None)
-RECORD = [column for column in images.c if column.name not in ("collection_key", "deleted_at", "deleted_seq", "vector")]
+RECORD = [images.c[field.name] for field in fields(ImageRecord)]
+# What every search asks is put together once: building a statement costs as much as running it.
+_COLLECTION = select(*[collections.c[field.name] for field in fields(Collection)]).order_by(collections.c.name)
+_COLLECTION_BY_NAME = _COLLECTION.where(collections.c.name == bindparam("name"))
+_RECORDS_BY_SEQ = select(*RECORD).where(images.c.seq.in_(bindparam("seqs", expanding=True)), ALIVE)
 
 
 def find_collection(connection: Connection, name: str) -> Collection:
     """Raises UnknownCollection."""
-    row = connection.execute(select(collections).where(collections.c.name == name)).one_or_none()
+    row = connection.execute(_COLLECTION_BY_NAME, {"name": name}).one_or_none()
     if row is None:
         raise UnknownCollection(f"there is no collection {name!r}; it is created by its first add or POST /collections")
-    return as_collection(row)
+    return _as_collection(row)
+
+
+def all_collections(connection: Connection) -> list[Collection]:
+    """By name."""
+    return [_as_collection(row) for row in connection.execute(_COLLECTION)]
 
 
 def ids_taken(connection: Connection, collection: Collection, ids: Sequence[str]) -> dict[str, str]:
-    """Those of `ids` (a few hundred at most) that the collection holds, with their SHA-256."""
-    wanted = and_(images.c.collection_key == collection.key, images.c.id.in_(ids), ALIVE)
-    return {row.id: row.sha256 for row in connection.execute(select(images.c.id, images.c.sha256).where(wanted))}
+    """Those of `ids` that the collection holds, with their SHA-256."""
+    taken: dict[str, str] = {}
+    for chunk in _chunks(ids):
+        wanted = and_(images.c.collection_key == collection.key, images.c.id.in_(chunk), ALIVE)
+        taken.update(
+            (row.id, row.sha256) for row in connection.execute(select(images.c.id, images.c.sha256).where(wanted))
+        )
+    return taken
 
 
 def seqs_alive(connection: Connection, seqs: Iterable[int]) -> set[int]:
     """Those of `seqs` that exist and are not deleted."""
     alive: set[int] = set()
-    for chunk in chunks(list(seqs)):
+    for chunk in _chunks(list(seqs)):
         alive.update(connection.scalars(select(images.c.seq).where(images.c.seq.in_(chunk), ALIVE)))
     return alive
+
+
+def records_of(connection: Connection, seqs: Iterable[int]) -> dict[int, ImageRecord]:
+    """Those of `seqs` that exist and are not deleted, with what the catalog says of them."""
+    found: dict[int, ImageRecord] = {}
+    for chunk in _chunks(list(seqs)):
+        found.update((row[0], as_record(row)) for row in connection.execute(_RECORDS_BY_SEQ, {"seqs": chunk}))
+    return found
 
 
 def insert_images(connection: Connection, collection: Collection, new: Sequence[NewImage]) -> list[int]:
@@ -66,12 +89,13 @@ def vector_chunks(
     One short read a chunk: however many rows there are, memory stays small and no transaction stays open.
     """
     mine = images.c.collection_key == collection.key
-    query = select(images.c.seq, images.c.vector).where(mine, images.c.seq <= up_to, ALIVE)
-    while rows := connection.execute(query.where(images.c.seq > after).order_by(images.c.seq).limit(CHUNK)).all():
+    query = select(images.c.seq, images.c.vector).where(mine, images.c.seq <= up_to, ALIVE).order_by(images.c.seq)
+    full = after < up_to
+    while full and (rows := connection.execute(query.where(images.c.seq > after).limit(CHUNK)).all()):
         halves = np.frombuffer(b"".join(row.vector for row in rows), dtype=VECTOR_DTYPE)
         seqs = np.array([row.seq for row in rows], dtype=np.int64)
         yield seqs, halves.reshape(len(rows), collection.dim).astype(np.float32)
-        after = rows[-1].seq
+        after, full = rows[-1].seq, len(rows) == CHUNK
 
 
 def deletions_between(connection: Connection, collection: Collection, after: int, up_to: int) -> list[int]:
@@ -89,7 +113,7 @@ def find_image(connection: Connection, collection: Collection, image_id: str) ->
     return row
 
 
-def chunks(values: Sequence[Any], size: int = 500) -> Iterator[Sequence[Any]]:
+def _chunks(values: Sequence[Any], size: int = 500) -> Iterator[Sequence[Any]]:
     return (values[i : i + size] for i in range(0, len(values), size))
 
 
@@ -99,19 +123,15 @@ def _columns(image: NewImage) -> dict[str, Any]:
 
 
 def as_record(row: Row[Any]) -> ImageRecord:
-    return ImageRecord(**{**row._mapping, "created_at": utc(row.created_at)})
+    """Of a row of RECORD."""
+    values: Any = row
+    return ImageRecord(*values)
 
 
-def as_collection(row: Row[Any]) -> Collection:
-    return Collection(**{**row._mapping, "created_at": utc(row.created_at)})
+def _as_collection(row: Row[Any]) -> Collection:
+    values: Any = row
+    return Collection(*values)
 
 
 def now() -> datetime:
     return datetime.now(UTC)
-
-
-def utc(moment: datetime | None) -> datetime | None:
-    """SQLite keeps no zone; what we wrote was UTC."""
-    if moment is None:
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

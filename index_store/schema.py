@@ -1,5 +1,6 @@
 """Tables of the catalog, and the engine that reaches them. The catalog is the only truth; indexes derive from it."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -8,6 +9,7 @@ from sqlalchemy import (
     Column,
     Connection,
     DateTime,
+    Dialect,
     Engine,
     Float,
     ForeignKey,
@@ -17,9 +19,11 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    TypeDecorator,
     create_engine,
     event,
     insert,
+    inspect,
     select,
 )
 
@@ -30,6 +34,17 @@ BUSY_TIMEOUT_S = 60
 # SQLite gives 64-bit row ids only to columns declared INTEGER.
 BigInt = BigInteger().with_variant(Integer, "sqlite")
 metadata = MetaData()
+
+
+class Moment(TypeDecorator[datetime]):
+    """A time in UTC. SQLite keeps no zone; what we wrote was UTC."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
+
 
 clock = Table(
     "clock",
@@ -49,7 +64,7 @@ collections = Table(
     Column("dim", Integer, nullable=False),
     Column("threshold", Float),
     Column("clock", BigInt, nullable=False),
-    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("created_at", Moment, nullable=False),
     sqlite_autoincrement=True,
 )
 
@@ -67,8 +82,8 @@ images = Table(
     Column("format", String(16), nullable=False),
     Column("source", String),
     Column("metadata", JSON, nullable=False),
-    Column("created_at", DateTime(timezone=True), nullable=False),
-    Column("deleted_at", DateTime(timezone=True)),
+    Column("created_at", Moment, nullable=False),
+    Column("deleted_at", Moment),
     Column("deleted_seq", BigInt),
     Column("vector", LargeBinary, nullable=False),
 )
@@ -83,6 +98,16 @@ Index(
     postgresql_where=~_alive,
 )
 
+# Index generations made from this very catalog. One that is not here (of another collection, or from after the moment
+# that the catalog was put back to) is never searched, nor one whose manifest has another SHA-256.
+generations = Table(
+    "generations",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("collection_key", ForeignKey("collections.key"), nullable=False, index=True),
+    Column("manifest_sha256", String(64), nullable=False),
+)
+
 jobs = Table(
     "jobs",
     metadata,
@@ -91,9 +116,9 @@ jobs = Table(
     Column("collection", String(64)),
     Column("state", String(16), nullable=False, index=True),
     Column("attempts", Integer, nullable=False),
-    Column("created_at", DateTime(timezone=True), nullable=False),
-    Column("started_at", DateTime(timezone=True)),
-    Column("finished_at", DateTime(timezone=True)),
+    Column("created_at", Moment, nullable=False),
+    Column("started_at", Moment),
+    Column("finished_at", Moment),
     Column("progress", JSON, nullable=False),
     Column("result", JSON),
     Column("error", String),
@@ -114,8 +139,12 @@ def connect(url: str) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
-    with engine.execution_options(writing=True).begin() as connection:
-        _create(connection)
+    try:
+        with engine.execution_options(writing=True).begin() as connection:
+            _create(connection)
+    except BaseException:
+        engine.dispose()
+        raise
     return engine
 
 
@@ -132,9 +161,19 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _create(connection: Connection) -> None:
+    version = _version(connection)
+    if version not in (None, VERSION):
+        raise CatalogUnavailable(f"the catalog has schema version {version}, this program reads version {VERSION}")
     metadata.create_all(connection)
-    version = connection.scalar(select(clock.c.schema_version))
     if version is None:
         connection.execute(insert(clock).values(id=1, value=0, schema_version=VERSION))
-    elif version != VERSION:
-        raise CatalogUnavailable(f"the catalog has schema version {version}, this program reads version {VERSION}")
+
+
+def _version(connection: Connection) -> int | None:
+    """The schema version of the catalog, None where there is no catalog yet."""
+    present = set(inspect(connection).get_table_names())
+    if clock.name in present:
+        return connection.scalar(select(clock.c.schema_version))
+    if taken := sorted(present & metadata.tables.keys()):
+        raise CatalogUnavailable(f"the database is not a catalog of this program, yet has tables named {taken}")
+    return None

@@ -5,11 +5,43 @@ from numpy.typing import NDArray
 
 from index_store.records import Vectors
 
+# More than an inner product with a vector rounded to float16 is off, much less than two pictures differ by.
+TOLERANCE = 1e-4
+_BLOCK = 256  # rows that stay in the processor's cache while every query meets them
+
 
 def cosines(vectors: NDArray[np.floating], query: Vectors) -> NDArray[np.float64]:
-    """Cosines (M,) of unit vectors (M, D) with one unit query (D,), in [-1, 1], to six decimals; higher is closer.
+    """Cosines (M,) of vectors (M, D) with one unit query (D,), in [-1, 1], to six decimals; higher is closer.
 
-    Summed in float64: the same pair gives the same score however many are computed together.
+    Summed in float64 and row by row: the same pair gives the same score however many are computed together. Lengths
+    are divided out, since rounding to float16 leaves them a little off one: a picture scores 1 with itself.
     """
-    scores = vectors.astype(np.float64) @ query.astype(np.float64)
-    return np.clip(scores, -1, 1).round(6)
+    exact = vectors.astype(np.float64)
+    lengths = np.sqrt(np.vecdot(exact, exact))
+    scores: NDArray[np.float64] = np.vecdot(exact, query.astype(np.float64)) / np.where(lengths, lengths, 1)
+    return scores.clip(-1, 1).round(6)
+
+
+def products(queries: Vectors, vectors: Vectors) -> NDArray[np.float32]:
+    """Inner products (Q, M) of (Q, D) with (M, D), to float32's precision, on the calling thread alone.
+
+    `@` would call on the threads of BLAS; with other requests on the same cores those wait for each other, and what
+    takes 0.2 ms takes 16.
+    """
+    out = np.empty((len(queries), len(vectors)), dtype=np.float32)
+    for start in range(0, len(vectors), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        np.vecdot(vectors[None, rows], queries[:, None], out=out[:, rows])
+    return out
+
+
+def close_pairs(queries: Vectors, vectors: Vectors, least: float) -> list[list[tuple[int, float]]]:
+    """For each of (Q, D) queries the (row, cosine) of those of (M, D) `vectors` that score at least `least`."""
+    pairs: list[list[tuple[int, float]]] = []
+    for start in range(0, len(queries), _BLOCK):
+        block = queries[start : start + _BLOCK]
+        for query, rough in zip(block, products(block, vectors), strict=True):
+            rows = np.flatnonzero(rough >= least - TOLERANCE)
+            scores = cosines(vectors[rows], query)
+            pairs.append([(int(row), float(score)) for row, score in zip(rows, scores, strict=True) if score >= least])
+    return pairs

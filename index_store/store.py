@@ -3,15 +3,17 @@
 import shutil
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from index_store.admission import Admission
-from index_store.build import index_folder, manifest_in_force, pending_changes, rebuild
+from index_store.build import InForce, index_folder, pending_changes, rebuild
 from index_store.catalog import Catalog
 from index_store.errors import CollectionExists, FingerprintMismatch, UnknownCollection
+from index_store.ranking import Ranked, nearest
 from index_store.records import (
     AddOutcome,
     Collection,
@@ -20,15 +22,24 @@ from index_store.records import (
     Match,
     NewImage,
     RebuildReport,
-    Seqs,
     Vectors,
 )
 from index_store.rows import find_collection
 from index_store.settings import IndexSettings
-from index_store.view import CollectionView, Snapshot
+from index_store.view import CollectionView
 
-# Ranking is by exact scores; this many candidates beyond those asked for make up for rounding in the index.
-SLACK = 16
+# Of the pictures that an added one is too close to, at most so many are found in the index and told.
+NEAR_TOLD = 16
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What was nearest when the clock of `collection` stood at `clock`, none of it deleted then."""
+
+    collection: Collection
+    clock: int
+    ranked: list[Ranked]
+    records: dict[int, ImageRecord]
 
 
 class ImageStore:
@@ -50,12 +61,14 @@ class ImageStore:
 
     def close(self) -> None:
         """Give back every database connection."""
+        for view in self._views.values():
+            view.close()
         self.catalog.close()
 
     def warm_up(self) -> None:
         """Open the index of every collection of this extractor, so that no request has to."""
         for collection in self.catalog.collections():
-            if collection.fingerprint == self._fingerprint:
+            if self._is_ours(collection):
                 self._view(collection)
 
     def create_collection(self, name: str, threshold: float | None = None) -> Collection:
@@ -85,27 +98,22 @@ class ImageStore:
 
     def stats(self, collection: Collection) -> CollectionStats:
         """How many pictures a collection holds and how far its index has followed."""
-        manifest, name = manifest_in_force(collection, self._folder)
+        newest = InForce.find(self.catalog, collection, self._folder)
         return CollectionStats(
             images=self.catalog.count(collection),
-            generation=name,
-            index_kind=manifest.kind if manifest else None,
-            indexed=manifest.count if manifest else 0,
+            generation=newest.folder.name if newest else None,
+            index_kind=newest.manifest.kind if newest else None,
+            indexed=newest.manifest.count if newest else 0,
             pending=pending_changes(self.catalog, collection, self._folder),
         )
 
     def search(self, name: str, queries: Vectors, top_k: int) -> list[list[Match]]:
         """For each of the (Q, D) float32 unit vectors the `top_k` nearest pictures, best first."""
-        while True:
-            collection = self._bound(name)
-            view = self._view(collection)
-            ranked = self._ranked(view.snapshot(collection), queries, top_k)
-            wanted = {int(seq) for seqs, _ in ranked for seq in seqs}
-            records = self.catalog.images_by_seq(wanted)
-            if len(records) == len(wanted):
-                return [_matches(seqs, scores, records) for seqs, scores in ranked]
-            # Deleted since the snapshot, in any process: look again without them, so that others take their places.
-            view.forget(sorted(wanted - records.keys()))
+        found = self._nearest(name, queries, top_k)
+        return [
+            [Match(found.records[seq], score) for seq, score in zip(seqs.tolist(), scores.tolist(), strict=True)]
+            for seqs, scores in found.ranked
+        ]
 
     def add(
         self, name: str, images: Sequence[NewImage], near: float | None = None, reject: bool = False
@@ -116,16 +124,17 @@ class ImageStore:
         earlier in this very call; with `reject` too, such a picture is not stored. Of concurrent calls with the same
         picture, in any process, exactly one stores it. An id that is in use stores nothing.
         """
+        vectors = self._stacked(images)
         collection = self.find_collection(name) or self._created(name)
-        snapshot = self._view(collection).snapshot(collection)
-        queries = np.stack([image.vector for image in images]) if images else np.empty((0, self._dim), np.float32)
-        ranked = self._ranked(snapshot, queries, SLACK) if near is not None else []
-        admission = Admission(images, ranked, near, reject)
+        found = _Found(collection, collection.clock, [], {})
+        if near is not None:
+            found = self._nearest(name, vectors, NEAR_TOLD)
+        admission = Admission(images, vectors, found.ranked, near, reject)
         with self.catalog.writing() as connection:
             now = find_collection(connection, name)
-            if now.uid != collection.uid:
+            if now.uid != found.collection.uid:
                 raise UnknownCollection(f"collection {name!r} was deleted meanwhile; send the request again")
-            admission.decide(connection, now, since=snapshot.clock)
+            admission.decide(connection, now, since=found.clock)
         return admission.outcomes(self.catalog)
 
     def image(self, name: str, image_id: str) -> ImageRecord:
@@ -155,15 +164,38 @@ class ImageStore:
         """See `index_store.rebuild`; this one runs in the calling process."""
         return rebuild(self.catalog, name, self._folder, self._settings)
 
+    def _nearest(self, name: str, queries: Vectors, top_k: int) -> _Found:
+        while True:
+            collection = self._bound(name)
+            view = self._view(collection)
+            snapshot = view.snapshot(collection)
+            ranked = nearest(snapshot, queries, top_k, self._settings.rerank)
+            wanted = {seq for seqs, _ in ranked for seq in seqs.tolist()}
+            records = self.catalog.images_by_seq(wanted)
+            if len(records) == len(wanted):
+                return _Found(collection, snapshot.clock, ranked, records)
+            # Deleted since the snapshot, in any process: look again without them, so that others take their places.
+            view.forget(sorted(wanted - records.keys()))
+
+    def _stacked(self, images: Sequence[NewImage]) -> Vectors:
+        """Vectors (N, D) of `images`. One of another length must not reach the catalog, nor one that is no number."""
+        for image in images:
+            if image.vector.shape != (self._dim,) or not np.isfinite(image.vector).all():
+                raise ValueError(f"the vector of {image.id!r} must be {self._dim} finite numbers")
+        return np.stack([image.vector for image in images]) if images else np.empty((0, self._dim), np.float32)
+
     def _bound(self, name: str) -> Collection:
         collection = self.catalog.collection(name)
-        if collection.fingerprint != self._fingerprint:
+        if not self._is_ours(collection):
             raise FingerprintMismatch(
-                f"collection {name!r} holds vectors of {collection.fingerprint}, this service makes "
-                f"{self._fingerprint}: put the `extractor` settings back as they were, or index the pictures again "
-                "into a new collection with scripts/build_index.py"
+                f"collection {name!r} holds vectors of {collection.fingerprint} ({collection.dim} numbers each), this "
+                f"service makes {self._fingerprint} ({self._dim}): put the `extractor` settings back as they were, or "
+                "index the pictures again into a new collection with scripts/build_index.py"
             )
         return collection
+
+    def _is_ours(self, collection: Collection) -> bool:
+        return (collection.fingerprint, collection.dim) == (self._fingerprint, self._dim)
 
     def _created(self, name: str) -> Collection:
         try:
@@ -177,20 +209,13 @@ class ImageStore:
             return view
         with self._opening:
             if collection.uid not in self._views:
+                self._drop_views_of_deleted()
                 folder = index_folder(self._folder, collection)
                 self._views[collection.uid] = CollectionView(self.catalog, collection, folder)
             return self._views[collection.uid]
 
-    def _ranked(self, snapshot: Snapshot, queries: Vectors, top_k: int) -> list[tuple[Seqs, Any]]:
-        found = snapshot.search(queries, top_k + SLACK, self._settings.rerank)
-        return [_best(snapshot, query, seqs, top_k) for query, seqs in zip(queries, found, strict=True)]
-
-
-def _best(snapshot: Snapshot, query: Vectors, seqs: Seqs, top_k: int) -> tuple[Seqs, Any]:
-    scores = snapshot.score(query, seqs)
-    order = np.lexsort((seqs, -scores))[:top_k]
-    return seqs[order], scores[order]
-
-
-def _matches(seqs: Seqs, scores: Any, records: dict[int, ImageRecord]) -> list[Match]:
-    return [Match(records[int(seq)], float(score)) for seq, score in zip(seqs, scores, strict=True)]
+    def _drop_views_of_deleted(self) -> None:
+        """Another process may have deleted collections; what this one knows of them takes memory."""
+        present = {collection.uid for collection in self.catalog.collections()}
+        for uid in self._views.keys() - present:
+            self._views.pop(uid, None)

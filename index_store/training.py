@@ -13,6 +13,7 @@ from index_store.settings import IndexSettings
 
 FLAT, IVF = "flat-fp16", "ivf-sq8"
 TRAINING_POINTS_PER_LIST = 64
+FEWEST_PER_LIST = 39  # with less, FAISS warns
 PROBE_SAMPLE = 256
 # Edited copies score 0.25 to 1 with their source; tuning at the middle of the hard half keeps recall for the rest.
 PROBE_COSINE = 0.6
@@ -39,7 +40,7 @@ def empty_index(count: int, dim: int) -> TrainedIndex:
 def train_ivf(vectors: Vectors, count: int) -> TrainedIndex:
     """IVF with 4 sqrt(n) lists of 8-bit codes, trained on (M, D) float32 `vectors`, a sample of the `count` to come."""
     dim = vectors.shape[1]
-    nlist = max(1, min(int(4 * sqrt(count)), len(vectors) // 39 or 1))
+    nlist = max(1, min(int(4 * sqrt(count)), len(vectors) // FEWEST_PER_LIST))
     quantizer = faiss.IndexFlatIP(dim)
     index = faiss.IndexIVFScalarQuantizer(
         quantizer, dim, nlist, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT
@@ -66,8 +67,11 @@ def tune_nprobe(index: Any, vectors: Any, settings: IndexSettings, seed: int = 0
     """Smallest nprobe (a power of two, or all lists) that finds the source of a disturbed vector often enough.
 
     `vectors` (N, D) are what the index holds, in order. Queries are a sample of them, each turned in a random direction
-    until its cosine to the original is PROBE_COSINE, about that of a heavily edited copy.
+    until its cosine to the original is PROBE_COSINE, about that of a heavily edited copy. A target of 1 asks for all
+    lists: no sample can promise less.
     """
+    if settings.recall_target >= 1:
+        return int(index.nlist)
     random = np.random.default_rng(seed)
     chosen = random.choice(len(vectors), size=min(PROBE_SAMPLE, len(vectors)), replace=False)
     queries = _disturbed(np.asarray(vectors[np.sort(chosen)], dtype=np.float32), random)

@@ -3,18 +3,18 @@
 import logging
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from index_store.catalog import Catalog
-from index_store.errors import BrokenGeneration
-from index_store.generation import Excluding, Generation, current, fits, withdraw
+from index_store.errors import BrokenGeneration, StoreError
+from index_store.generation import Generation, Kept, current
 from index_store.records import Collection, Seqs, Vectors
 from index_store.rows import deletions_between, vector_chunks
-from index_store.scoring import cosines
+from index_store.scoring import cosines, products
 
 log = logging.getLogger(__name__)
 _NO_SEQS: Seqs = np.empty(0, dtype=np.int64)
@@ -25,11 +25,13 @@ class Delta:
     """Vectors newer than the generation: seqs (M,) ascending and vectors (M, D) float32, searched exactly.
 
     Grows in place behind the length that older deltas see, so extending it disturbs no search under way.
+    `dead` (K,) are places of what has been deleted.
     """
 
     seqs: Seqs
     vectors: Vectors
     length: int = 0
+    dead: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, dtype=np.intp))
 
     def extended(self, seqs: Seqs, vectors: Vectors) -> "Delta":
         """This delta and more rows, all newer. Only the newest delta of a line may be extended."""
@@ -39,12 +41,17 @@ class Delta:
         grown.vectors[self.length : length] = vectors
         return replace(grown, length=length)
 
-    def search(self, queries: Vectors, depth: int, without: Seqs) -> Seqs:
-        """Seqs (Q, min(depth, M)) of the best by inner product, not in order; -1 where `without` leaves fewer."""
-        scores = queries @ self.vectors[: self.length].T
-        scores[:, np.searchsorted(self.seqs[: self.length], without)] = -np.inf
-        depth = min(depth, self.length)
-        best = np.argpartition(-scores, depth - 1, axis=1)[:, :depth]
+    def without(self, seqs: Seqs) -> "Delta":
+        """This delta, those of `seqs` that it holds being dead."""
+        places = np.searchsorted(self.seqs[: self.length], seqs[self.holds(seqs)])
+        return replace(self, dead=np.concatenate([self.dead, places])) if len(places) else self
+
+    def search(self, queries: Vectors, depth: int) -> Seqs:
+        """Seqs (Q, min(depth, M)) of the best by inner product, not in order; -1 where fewer live."""
+        scores = products(queries, self.vectors[: self.length])
+        scores[:, self.dead] = -np.inf
+        others = max(self.length - depth, 0)
+        best = np.argpartition(scores, others, axis=1)[:, others:] if others else np.arange(self.length)[None]
         return np.where(np.take_along_axis(scores, best, axis=1) > -np.inf, self.seqs[best], -1)
 
     def holds(self, seqs: Seqs) -> NDArray[np.bool_]:
@@ -64,7 +71,7 @@ class Delta:
         vectors = np.empty((rows, self.vectors.shape[1]), dtype=np.float32)
         seqs[: self.length] = self.seqs[: self.length]
         vectors[: self.length] = self.vectors[: self.length]
-        return Delta(seqs, vectors, self.length)
+        return Delta(seqs, vectors, self.length, self.dead)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,20 +79,23 @@ class Snapshot:
     """One moment of a collection. Immutable: a search keeps the snapshot that it began with."""
 
     generation: Generation | None
+    kept: Kept | None
     delta: Delta
-    gone: Seqs
-    excluding: Excluding | None
     clock: int
+
+    @property
+    def size(self) -> int:
+        """Pictures held, deleted ones too."""
+        return self.delta.length + (self.generation.manifest.count if self.generation else 0)
 
     def search(self, queries: Vectors, depth: int, rerank: int) -> list[Seqs]:
         """For each of the (Q, D) queries its best seqs, about `depth` of them, best first, with exact scores."""
         found = [np.empty((len(queries), 0), dtype=np.int64)]
         if self.generation and self.generation.manifest.count:
             exact = self.generation.manifest.nprobe is None
-            selector = self.excluding.selector if self.excluding else None
-            found.append(self.generation.search(queries, depth if exact else max(depth, rerank), selector))
+            found.append(self.generation.search(queries, depth if exact else max(depth, rerank), self.kept))
         if self.delta.length:
-            found.append(self.delta.search(queries, depth, self.gone[self.delta.holds(self.gone)]))
+            found.append(self.delta.search(queries, depth))
         return [seqs[seqs >= 0] for seqs in np.concatenate(found, axis=1)]
 
     def score(self, query: Vectors, seqs: Seqs) -> NDArray[np.float64]:
@@ -101,9 +111,11 @@ class Snapshot:
         """This snapshot less the images of `seqs`."""
         if not len(seqs):
             return self
-        gone = np.union1d(self.gone, np.asarray(seqs, dtype=np.int64))
-        places = self.generation.positions_of(gone) if self.generation else _NO_SEQS
-        return replace(self, gone=gone, excluding=Excluding(places) if len(places) else None)
+        gone = np.asarray(seqs, dtype=np.int64)
+        kept = self.kept
+        if self.generation and len(places := self.generation.positions_of(gone)):
+            kept = (kept or Kept.all_of(self.generation.manifest.count)).less(places)
+        return replace(self, kept=kept, delta=self.delta.without(gone))
 
 
 class CollectionView:
@@ -115,7 +127,7 @@ class CollectionView:
         self._changing = threading.Lock()
         self._swapping = threading.Lock()
         self._refused: Path | None = None
-        self._snapshot = self._load(collection)
+        self._snapshot = self._loaded(self._newest(collection), collection)
 
     def snapshot(self, collection: Collection) -> Snapshot:
         """A snapshot that holds at least every change up to `collection.clock`. Never waits for an index to load."""
@@ -133,6 +145,11 @@ class CollectionView:
         with self._changing:
             self._snapshot = self._snapshot.without(seqs)
 
+    def close(self) -> None:
+        """Wait for a swap that is under way."""
+        with self._swapping:
+            pass
+
     def _is_stale(self) -> bool:
         newest = current(self._folder)
         held = self._snapshot.generation
@@ -140,38 +157,35 @@ class CollectionView:
 
     def _swap(self, collection: Collection) -> None:
         try:
-            fresh = self._load(collection)
+            generation = self._newest(collection)
+            if generation is None:  # what is searched now is better than nothing
+                return
+            fresh = self._loaded(generation, collection)
             with self._changing:
                 self._snapshot = self._caught_up(fresh, replace(collection, clock=self._snapshot.clock))
-            log.info(
-                "collection %r now searches generation %s", collection.name, fresh.generation and fresh.generation.name
-            )
+            log.info("collection %r now searches generation %s", collection.name, generation.name)
+        except StoreError as error:
+            log.error("the new index of %r cannot be opened yet: %s", collection.name, error)
         finally:
             self._swapping.release()
 
-    def _load(self, collection: Collection) -> Snapshot:
-        generation = self._newest(collection)
+    def _loaded(self, generation: Generation | None, collection: Collection) -> Snapshot:
+        """A snapshot over `generation`; without one everything is delta, slower but never wrong."""
         none = Delta(_NO_SEQS, np.empty((0, collection.dim), dtype=np.float32))
         covered = generation.manifest.covers if generation else 0
-        return self._caught_up(Snapshot(generation, none, _NO_SEQS, None, covered), collection)
+        return self._caught_up(Snapshot(generation, None, none, covered), collection)
 
     def _newest(self, collection: Collection) -> Generation | None:
-        """The newest generation if it is whole and fits; without one everything is delta, slower but never wrong."""
+        """The newest generation, if it is whole and of this catalog."""
         folder = current(self._folder)
         if folder is None:
             return None
         try:
-            generation = Generation(folder)
+            return Generation(folder, self._catalog.manifest_sha256(collection, folder.name))
         except BrokenGeneration as error:
-            log.error("index of %r cannot be used, searching the catalog instead: %s", collection.name, error)
+            log.error("an index of %r cannot be used, the next rebuild replaces it: %s", collection.name, error)
             self._refused = folder
             return None
-        # The clock is read after the manifest: a generation may be newer than the caller's idea of the collection.
-        if fits(generation.manifest, self._catalog.collection(collection.name)):
-            return generation
-        log.error("index %s is not of this catalog's %r, or newer than it: withdrawn", folder, collection.name)
-        withdraw(self._folder, folder.name)
-        return None
 
     def _caught_up(self, old: Snapshot, collection: Collection) -> Snapshot:
         if old.clock >= collection.clock:

@@ -34,7 +34,8 @@ def new_images(vectors: np.ndarray, prefix: str = "") -> list[NewImage]:
 
 def oracle(query: np.ndarray, ids: list[str], vectors: np.ndarray, top_k: int) -> list[tuple[str, float]]:
     """Exact search over the vectors as the catalog keeps them (float16)."""
-    scores = np.clip(vectors.astype(np.float16).astype(np.float64) @ query, -1, 1).round(6)
+    kept = vectors.astype(np.float16).astype(np.float64)
+    scores = np.clip((kept @ query) / np.linalg.norm(kept, axis=1), -1, 1).round(6)
     order = np.lexsort((np.arange(len(scores)), -scores))[:top_k]
     return [(ids[i], float(scores[i])) for i in order]
 
