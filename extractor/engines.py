@@ -1,27 +1,24 @@
 """What runs an ONNX model: one adapter an engine, all of one shape.
 
-An engine is a callable, uint8 (N, size, size, 3) -> float32 (N, D), safe to call from several threads. Its library is
+An engine is made of an ONNX file's bytes, the size of its input in pixels (-1: any) and a number of threads (0: all
+cores). It is a callable, uint8 (N, size, size, 3) -> float32 (N, D), safe to call from several threads. Its library is
 imported only when it is chosen: each takes a good part of a second and much memory.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from extractor.interface import Pixels, Vectors
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 Engine = Callable[[Pixels], Vectors]
 
 
 @contextmanager
-def _without_telemetry() -> "Iterator[None]":
+def _without_telemetry() -> Iterator[None]:
     """Imports inside do not find `openvino_telemetry`, which reports each import of OpenVINO to Google Analytics.
 
     OpenVINO then takes its own stub. Its documented switch is a file in the home folder, which is not ours to write.
@@ -53,7 +50,7 @@ class OpenVino:
     def _options(threads: int) -> dict[str, object]:
         options: dict[str, object] = {
             "PERFORMANCE_HINT": "LATENCY",
-            # The default is bf16 where the processor has it: no faster for int8 convolutions, and other vectors.
+            # The default, bf16 where the processor has it, gives other vectors there and no gain for the int8 model.
             "INFERENCE_PRECISION_HINT": "f32",
             # Pinned threads of two worker processes would sit on the same cores.
             "ENABLE_CPU_PINNING": False,
@@ -74,6 +71,8 @@ class OnnxRuntime:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
+        # Its threads would wait for more work in a busy loop, on cores that decode the next pictures.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self._input = self._session.get_inputs()[0].name
 

@@ -11,7 +11,7 @@ from PIL.Image import Image
 from extractor.engines import ENGINES
 from extractor.interface import Extractor, Pixels, Vectors
 from extractor.models import MODELS
-from extractor.preprocessing import squash, squash_name
+from extractor.preprocessing import half_crop, half_crop_name
 from extractor.settings import ExtractorSettings
 
 
@@ -33,11 +33,11 @@ class Sscd(Extractor):
     dim = 512
 
     def __init__(self, settings: ExtractorSettings):
-        """Loads, checks and warms up the model, one to two seconds. Raises ModelMissing, ModelCorrupt."""
+        """Loads, checks and warms up the model, two to three seconds. Raises ModelMissing, ModelCorrupt."""
         model = MODELS[settings.name]
         self.input_shape = (settings.size, settings.size, 3)
         self.fingerprint = (
-            f"{settings.name}-{model.sha256[:12]}/{squash_name(settings.size)}/gem3-{self.dim}/no-whitening/"
+            f"{settings.name}-{model.sha256[:12]}/{half_crop_name(settings.size)}/gem3-{self.dim}/no-whitening/"
             f"{settings.engine}-{model.precision}"
         )
         self._batch_size = settings.batch_size
@@ -49,7 +49,7 @@ class Sscd(Extractor):
             self._engine(np.zeros((1 << exponent, *self.input_shape), np.uint8))
 
     def prepare(self, image: Image) -> Pixels:
-        return squash(image, self.input_shape[0])
+        return half_crop(image, self.input_shape[0])
 
     def _infer(self, batch: Pixels) -> Vectors:
         return np.concatenate([self._engine(batch[part]) for part in power_of_two_slices(len(batch), self._batch_size)])

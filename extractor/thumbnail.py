@@ -4,7 +4,6 @@ import numpy as np
 from PIL.Image import Image, Resampling
 
 from extractor.interface import Extractor, Pixels, Vectors
-from extractor.preprocessing import squash, squash_name
 
 SIDE = 8
 
@@ -14,10 +13,10 @@ class Thumbnail(Extractor):
 
     input_shape = (SIDE, SIDE, 3)
     dim = SIDE * SIDE * 3
-    fingerprint = f"thumbnail/{squash_name(SIDE, Resampling.BOX)}/mean-removed-{dim}/no-whitening/numpy-f32"
+    fingerprint = f"thumbnail/{SIDE}x{SIDE}-squash-box/mean-removed-{dim}/no-whitening/numpy-f32"
 
     def prepare(self, image: Image) -> Pixels:
-        return squash(image, SIDE, Resampling.BOX)
+        return np.asarray(image.convert("RGB").resize((SIDE, SIDE), Resampling.BOX))
 
     def _infer(self, batch: Pixels) -> Vectors:
         values = batch.reshape(len(batch), self.dim).astype(np.float32)

