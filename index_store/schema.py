@@ -135,7 +135,10 @@ def connect(url: str) -> Engine:
     options: dict[str, Any] = {"pool_size": 64, "max_overflow": -1}
     if url.startswith("sqlite"):
         options["connect_args"] = {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
-    engine = create_engine(url, **options)
+    try:
+        engine = create_engine(url, **options)
+    except ModuleNotFoundError as error:
+        raise CatalogUnavailable(f"this kind of catalog needs a driver that is not installed: {error}") from None
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)

@@ -89,7 +89,7 @@ class Snapshot:
         return self.delta.length + (self.generation.manifest.count if self.generation else 0)
 
     def search(self, queries: Vectors, depth: int, rerank: int) -> list[Seqs]:
-        """For each of the (Q, D) queries its best seqs, about `depth` of them, best first, with exact scores."""
+        """For each of the (Q, D) queries the seqs that may be best, `depth` of them or more, in no order."""
         found = [np.empty((len(queries), 0), dtype=np.int64)]
         if self.generation and self.generation.manifest.count:
             exact = self.generation.manifest.nprobe is None

@@ -152,12 +152,12 @@ class Maintenance:
         with subprocess.Popen(  # noqa: S603  # nothing in the command comes from outside
             command, stdin=subprocess.PIPE, text=True, pass_fds=locks, env={**os.environ, "PYTHONPATH": path}
         ) as child:
-            self._child = child
-            if self._stopping:  # `stop` came before there was a process to end
-                self._end_child()
             if child.stdin:
                 child.stdin.write(self._settings.model_dump_json() + "\n")
                 child.stdin.flush()
+            self._child = child
+            if self._stopping:  # `stop` came before there was a process to end
+                self._end_child()
             code = child.wait()
             self._child = None
         return code

@@ -71,9 +71,12 @@ class Service:
         self.catalog.close()
 
     def _load(self) -> None:
+        trouble = "the service could not load, for a reason that only its log tells"
         try:
             self._engine = Engine.open(self.settings, self.catalog)
             log.info("ready: %s", self._engine.extractor.fingerprint)
         except (ExtractorError, StoreError, OSError) as error:
-            self._trouble = f"the service cannot load: {error}"
-            log.critical(self._trouble)
+            trouble = f"the service cannot load: {error}"
+            log.critical(trouble)
+        finally:
+            self._trouble = trouble

@@ -1,0 +1,52 @@
+"""Settings and services for all tests; no model and no maintenance unless a test asks for them."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from app import create_app
+from retrieval.settings import Settings, load_settings
+
+MakeSettings = Callable[..., Settings]
+MakeClient = Callable[..., FlaskClient]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> MakeSettings:
+    """Settings over a data folder of this test's own: `settings(search={"top_k": 3})`."""
+
+    def make(**changes: Any) -> Settings:
+        base: dict[str, Any] = {"data_dir": tmp_path / "data", "extractor": {"name": "thumbnail"}}
+        base["maintenance"] = {"enabled": False, "inbox_settle_s": 0.0}
+        for key, value in changes.items():
+            base[key] = {**base.get(key, {}), **value} if isinstance(value, dict) else value
+        return load_settings(environ={}, **base)
+
+    return make
+
+
+@pytest.fixture
+def make_client(settings: MakeSettings) -> Iterator[MakeClient]:
+    """Makes clients of services in this process, and closes those services at the end."""
+    services = []
+
+    def make(testing: bool = True, **changes: Any) -> FlaskClient:
+        app = create_app(settings(**changes))
+        app.testing = testing
+        services.append(app.extensions["service"])
+        return app.test_client()
+
+    yield make
+    for service in services:
+        service.close()
+
+
+@pytest.fixture(params=[True, False], ids=["testing", "serving"])
+def client(make_client: MakeClient, request: pytest.FixtureRequest) -> FlaskClient:
+    """A client of a ready service. Flask treats errors differently in tests, so every test runs in both modes."""
+    client = make_client(testing=request.param)
+    client.application.extensions["service"].wait_until_ready()
+    return client
