@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import Condition, Thread
+from threading import TIMEOUT_MAX, Condition, Thread
 from time import monotonic
 
 import numpy as np
@@ -25,26 +25,28 @@ class _Order:
 
 
 class Batcher:
-    """Gathers the pictures of concurrent callers for one engine thread.
+    """Gathers the pictures of concurrent callers for few engine threads.
 
     extractor:  embeds the batches; pictures are prepared in their callers' threads.
     max_size:   most pictures in a batch; a caller who brings more than that gets a batch to himself.
+    workers:    batches that may be embedded at a time; with two, one begins while the last pictures of another end.
     max_wait_s: longest that a picture waits for others that were announced but are not there yet, in seconds.
 
-    Create it after forking, for it starts a thread. Close it when done.
+    Create it after forking, for it starts threads. Close it when done.
     """
 
-    def __init__(self, extractor: Extractor, max_size: int, max_wait_s: float):
+    def __init__(self, extractor: Extractor, max_size: int, max_wait_s: float, workers: int = 1):
         self._extractor = extractor
         self._max_size = max_size
         self._max_wait_s = max_wait_s
         self._queue: deque[_Order] = deque()
         self._expected = 0
         self._closed = False
-        # Only the engine thread waits on it: callers wait on their own future.
+        # Only the engine threads wait on it: callers wait on their own future.
         self._changed = Condition()
-        self._thread = Thread(target=self._serve, name="embed", daemon=True)
-        self._thread.start()
+        self._threads = [Thread(target=self._serve, name="embed", daemon=True) for _ in range(workers)]
+        for thread in self._threads:
+            thread.start()
 
     @contextmanager
     def expect(self) -> Iterator["Announcement"]:
@@ -78,15 +80,16 @@ class Batcher:
         """Finishes what is queued and ends the thread; whoever comes later gets BatcherClosed."""
         with self._changed:
             self._closed = True
-            self._changed.notify()
-        self._thread.join()
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
 
     def _withdraw(self, announcement: "Announcement") -> None:
         if announcement.open:
             with self._changed:
                 self._expected -= 1
                 announcement.open = False
-                self._changed.notify()
+                self._changed.notify_all()
 
     def _submit(self, images: Sequence[Image], announcement: "Announcement") -> "Future[Vectors]":
         order = _Order(self._extractor.prepare_many(images))
@@ -96,7 +99,7 @@ class Batcher:
             self._queue.append(order)
             self._expected -= announcement.open
             announcement.open = False
-            self._changed.notify()
+            self._changed.notify_all()
         return order.vectors
 
     def _serve(self) -> None:
@@ -106,12 +109,19 @@ class Batcher:
     def _next_batch(self) -> list[_Order]:
         """Blocks until there is something to do; empty when closed and done."""
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._closed)
-            if self._queue:
-                # Counted from its arrival: what waited while the engine was busy does not wait twice.
-                left = self._queue[0].arrived + self._max_wait_s - monotonic()
-                self._changed.wait_for(self._is_complete, timeout=max(left, 0))
-            return self._take()
+            while self._queue or not self._closed:
+                left = self._time_left()
+                if left <= 0:
+                    return self._take()
+                self._changed.wait(left)
+        return []
+
+    def _time_left(self) -> float:
+        """Seconds for which the queue may wait: for company, or, while it is empty, for anything at all."""
+        if not self._queue:
+            return TIMEOUT_MAX
+        # Counted from its arrival: what waited while the engine was busy does not wait twice.
+        return 0 if self._is_complete() else self._queue[0].arrived + self._max_wait_s - monotonic()
 
     def _is_complete(self) -> bool:
         return self._closed or not self._expected or sum(len(order.pixels) for order in self._queue) >= self._max_size

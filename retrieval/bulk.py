@@ -88,6 +88,7 @@ class BulkAdder:
 
     def _read(self, file: ImageFile) -> _Read | FileOutcome:
         picture = decode(_bytes_of(file, self._settings.input), self._settings.input)
+        picture.pixels_sha256  # noqa: B018  # hashed here, on one of many threads, and kept
         return _Read(picture, self._engine.extractor.prepare(picture.image))
 
     def _finish(self, batch: list[_Reading]) -> list[FileOutcome]:

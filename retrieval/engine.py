@@ -9,6 +9,9 @@ from index_store import Catalog, ImageStore
 from retrieval.retriever import Retriever
 from retrieval.settings import Settings
 
+# While the last pictures of a batch are embedded, the next batch may begin.
+EMBEDDERS = 2
+
 
 @dataclass(frozen=True)
 class Engine:
@@ -25,7 +28,7 @@ class Engine:
         extractor = load_extractor(settings.extractor)
         store = ImageStore(catalog, settings.data_dir / "index", settings.index, extractor.fingerprint, extractor.dim)
         store.warm_up()
-        batcher = Batcher(extractor, settings.extractor.batch_size, settings.extractor.batch_wait_ms / 1e3)
+        batcher = Batcher(extractor, settings.extractor.batch_size, settings.extractor.batch_wait_ms / 1e3, EMBEDDERS)
         return cls(extractor, batcher, store, Retriever(settings, batcher, store))
 
     def __enter__(self) -> Self:
