@@ -1,6 +1,5 @@
 """The body of a request -> its fields and its picture, which is not decoded or downloaded before `read` asks for it."""
 
-import binascii
 import json
 import math
 import re
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn
 
+import pybase64
 from flask import Request
 from werkzeug.datastructures import FileStorage, MultiDict
 
@@ -117,7 +117,7 @@ def from_base64(text: str, max_bytes: int) -> bytes:
         letters = text[prefix.end() if prefix else 0 :].encode("ascii").translate(PLAIN_ALPHABET, WHITESPACE)
         if len(letters.rstrip(b"=")) * 3 // 4 > max_bytes:
             raise PictureTooLarge(f"The picture has more than {max_bytes:,} bytes, the most that is accepted.")
-        return binascii.a2b_base64(letters + b"=" * (-len(letters) % 4), strict_mode=True)
+        return pybase64.b64decode(letters + b"=" * (-len(letters) % 4), validate=True)
     except ValueError:  # binascii.Error and UnicodeEncodeError are such
         raise BadPayload("The picture is not valid base64; encode the whole file, and nothing else.") from None
 
