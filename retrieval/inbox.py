@@ -83,10 +83,10 @@ class Inbox:
                 if not name.startswith(".") and not name.endswith(REQUEST_SUFFIX) and self._is_settled(path):
                     yield _waiting(path, root)
 
-    def oldest(self, collection: str) -> float | None:
-        """Seconds that the picture has waited which has waited longest in an inbox; None where it is empty."""
-        times = [_changed_at(each.file.path) for each in self.waiting(collection)]
-        return time.time() - min(times) if times else None
+    def has_waited(self, collection: str, seconds: float) -> bool:
+        """Whether a picture has waited in an inbox for longer than so many seconds."""
+        latest = time.time() - seconds
+        return any(_changed_at(each.file.path) < latest for each in self.waiting(collection))
 
     def settle(self, collection: str, outcome: FileOutcome) -> None:
         """Move a picture where its outcome belongs; what an interrupted ingest had registered counts as added."""

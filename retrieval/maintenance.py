@@ -122,10 +122,14 @@ class Maintenance:
                 if pending >= limit:
                     self._asked_at[collection.uid] = collection.clock
                     self._jobs.ask("rebuild", collection.name)
+        if monotonic() >= self._ingest_not_before:
+            self._ask_for_ingest()
+
+    def _ask_for_ingest(self) -> None:
         waits_s = self._settings.maintenance.ingest_after_s
-        if monotonic() < self._ingest_not_before:
-            return
-        if any((self._inbox.oldest(name) or 0) > waits_s for name in self._inbox.collections()):
+        # Looking through a full inbox takes a while; a tenth of the time allowed is soon enough.
+        self._ingest_not_before = monotonic() + waits_s / 10
+        if any(self._inbox.has_waited(name, waits_s) for name in self._inbox.collections()):
             self._jobs.ask("ingest")
 
     def _run_what_waits(self) -> None:

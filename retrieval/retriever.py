@@ -1,7 +1,9 @@
 """The Retriever: a picture in, a verdict out. It knows no HTTP; resources, scripts and jobs call the same methods."""
 
+import os
 import uuid
 from dataclasses import dataclass
+from threading import Semaphore
 from time import perf_counter
 from typing import Any, Literal
 
@@ -80,6 +82,8 @@ class Retriever:
         self._settings = settings
         self._batcher = batcher
         self._store = store
+        # More decoders than cores only take turns, and throw each other out of the caches.
+        self._decoding = Semaphore(os.cpu_count() or 1)
 
     def search(self, image: ImageSource, collection: str, top_k: int | None, min_score: float | None) -> SearchAnswer:
         """The `top_k` nearest pictures that score at least `min_score`."""
@@ -118,7 +122,8 @@ class Retriever:
         started = perf_counter()
         data = image.read()
         with self._batcher.expect() as announced:
-            picture = decode(data, self._settings.input)
+            with self._decoding:
+                picture = decode(data, self._settings.input)
             decoded = perf_counter()
             vector = announced.embed(picture.image)
         return _Embedded(picture, vector, 1e3 * (decoded - started), 1e3 * (perf_counter() - decoded))

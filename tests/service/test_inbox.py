@@ -111,7 +111,7 @@ def test_a_file_whose_name_cannot_be_an_id_does_not_stop_the_others(data, ingest
     assert ingest()["collections"]["default"]["added"] >= 1
     assert (data / "library/default/z.jpg").exists()
     assert below(data / "inbox") == []
-    assert Inbox(data_settings(data)).oldest("default") is None
+    assert not Inbox(data_settings(data)).has_waited("default", -1)
 
 
 def data_settings(data: Path) -> Settings:
