@@ -2,9 +2,10 @@
 PYTHON ?= python3
 IMAGES ?= .samples/skimage/data
 PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet
+QUICK = not slow and not model
 SAMPLES = scikit-image==0.26.0
 
-.PHONY: help setup run serve stop test bench clean
+.PHONY: help setup run serve stop test quick bench clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
@@ -25,7 +26,11 @@ test: setup .venv/.dev  ## lint, type-check, run every test
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy app.py extractor index_store retrieval scripts test_script
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n 2 -m "$(QUICK)"
+	.venv/bin/python -m pytest -m "not ($(QUICK))"
+
+quick: .venv/.dev  ## the tests that take no model and no patience
+	.venv/bin/python -m pytest -n 2 -m "$(QUICK)"
 
 bench: setup  ## measure this machine: the service against the bare pipeline
 	.venv/bin/python scripts/benchmark.py $(IMAGES)
