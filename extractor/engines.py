@@ -19,6 +19,7 @@ import numpy as np
 from extractor.interface import Pixels, Vectors
 
 Engine = Callable[[Pixels], Vectors]
+ANY_SIZE = 224  # of a first picture, where the size is not fixed
 
 
 @contextmanager
@@ -53,9 +54,15 @@ class OpenVino:
         threads = threads or os.cpu_count() or 1
         self._at_once = core.compile_model(graph, "CPU", self._options(threads, streams=1)).create_infer_request()
         side_by_side = core.compile_model(graph, "CPU", self._options(threads, streams=threads))
+        requests = [side_by_side.create_infer_request() for _ in range(threads)]
+        # In this one thread: when two threads make the first calls of all at once, OpenVINO's bindings can deadlock
+        # between the GIL and a static that each waits to see initialised. It also spares the first requests the wait.
+        blank = np.zeros((1, *(size if size > 0 else ANY_SIZE,) * 2, 3), np.uint8)
+        for request in (self._at_once, *requests):
+            _inferred(request, blank)
         self._idle: SimpleQueue[Any] = SimpleQueue()
-        for _ in range(threads):
-            self._idle.put(side_by_side.create_infer_request())
+        for request in requests:
+            self._idle.put(request)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="openvino")
         self._calls = Semaphore(1)  # held by one of the calls under way, so that another knows it is not alone
 

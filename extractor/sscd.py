@@ -28,7 +28,7 @@ class Sscd(Extractor):
         )
         self._batch_size = settings.batch_size
         self._engine = ENGINES[settings.engine](model.read(settings.model_dir), settings.size, settings.threads)
-        self.embed_prepared(np.zeros((2, *self.input_shape), np.uint8))  # the first call of all is slower
+        self.embed_prepared(np.zeros((1, *self.input_shape), np.uint8))  # the first call of all is slower
 
     def prepare(self, image: Image) -> Pixels:
         return half_crop(image, self.input_shape[0])

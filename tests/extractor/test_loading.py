@@ -2,8 +2,10 @@
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from extractor import ModelCorrupt, ModelMissing, load_extractor
@@ -37,6 +39,16 @@ def test_the_fingerprint_is_readable(fingerprint: str) -> None:
     assert model == f"sscd-{MODELS['sscd'].sha256[:12]}"
     assert preprocessing.startswith("224x224-halfcrop-")
     assert (pooling, whitening, engine) == ("gem3-512", "no-whitening", "openvino-int8")
+
+
+@pytest.mark.model
+def test_loading_makes_the_first_calls_one_after_the_other() -> None:
+    """Two threads that make them together can deadlock in OpenVINO's bindings, once in some hundred starts."""
+    before = threading.active_count()
+    extractor = load_extractor(settings())
+    assert threading.active_count() == before
+    extractor.embed_prepared(np.zeros((2, *extractor.input_shape), np.uint8))
+    assert threading.active_count() > before
 
 
 def test_the_thumbnail_has_its_own_fingerprint_whatever_the_size() -> None:
