@@ -2,8 +2,10 @@
 
 import multiprocessing
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +50,15 @@ class Traffic:
                 self.leaving.add(str(number - 50))
                 self.store.delete(NAME, str(number - 50))
                 self.deleted.add(str(number - 50))
+            if number % 50 == 0:
+                self.await_swap()
+
+    def await_swap(self) -> None:
+        """Until the readers have met another generation; a busy machine may take its time."""
+        before, deadline = len(self.generations), time.monotonic() + 60
+        while len(self.generations) == before:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
     def read(self) -> None:
         random = np.random.default_rng(threading.get_ident())
@@ -62,10 +73,10 @@ class Traffic:
             self.searches += 1
 
 
-def _rebuild_often(folder: Path, times: int) -> None:
+def _rebuild_until(over: Event, folder: Path) -> None:
     """As the maintenance process does."""
     store = new_store(folder, exact_below=150, recall_target=1.0)
-    for _ in range(times):
+    while not over.is_set():
         store.rebuild(NAME)
     store.close()
 
@@ -74,13 +85,18 @@ def test_searches_run_on_unharmed_through_rebuilds_adds_and_deletes(store: Image
     add_all(store, VECTORS[:100])
     traffic = Traffic(store)
     traffic.added = {str(number): number for number in range(100)}
-    maintenance = multiprocessing.get_context("spawn").Process(target=_rebuild_often, args=(tmp_path, 12))
+    spawn = multiprocessing.get_context("spawn")
+    over = spawn.Event()
+    maintenance = spawn.Process(target=_rebuild_until, args=(over, tmp_path))
     maintenance.start()
     with ThreadPoolExecutor(4) as pool:
         readers = [pool.submit(traffic.read) for _ in range(3)]
-        pool.submit(traffic.write).result()
-        maintenance.join()
-        traffic.over.set()
+        try:
+            pool.submit(traffic.write).result()
+        finally:
+            over.set()
+            maintenance.join()
+            traffic.over.set()
         for reader in readers:
             reader.result()
     assert maintenance.exitcode == 0
