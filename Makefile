@@ -14,7 +14,7 @@ setup: .venv/.serve .samples/.done  ## set up .venv, the model and sample pictur
 	@.venv/bin/python scripts/fetch_model.py
 
 run: setup  ## index IMAGES=folder (samples by default), start the service, find an edited copy
-	@.venv/bin/python scripts/demo.py $(IMAGES)
+	@.venv/bin/python scripts/demo.py "$(IMAGES)"
 
 serve: setup  ## serve in the foreground until Ctrl-C
 	.venv/bin/python app.py
@@ -33,7 +33,7 @@ quick: .venv/.dev  ## the tests that take no model and no patience
 	.venv/bin/python -m pytest -n 2 -m "$(QUICK)"
 
 bench: setup  ## measure this machine: the service against the bare pipeline
-	.venv/bin/python scripts/benchmark.py $(IMAGES)
+	.venv/bin/python scripts/benchmark.py "$(IMAGES)"
 
 clean:  ## remove what setup made; data/ stays
 	rm -rf .venv .models .samples .pytest_cache .mypy_cache .ruff_cache .hypothesis

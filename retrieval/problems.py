@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Response, current_app
 from flask_restful import Api
+from gunicorn.http.errors import ChunkMissingTerminator, InvalidChunkSize
 from werkzeug.exceptions import HTTPException
 
 from extractor import BatcherClosed
@@ -41,6 +42,8 @@ STATUS: dict[type[Exception], int] = {
     FingerprintMismatch: 409,
     PictureTooLarge: 413,
     UnsupportedMedia: 415,
+    InvalidChunkSize: 400,
+    ChunkMissingTerminator: 400,
     BadImage: 422,
     FetchFailed: 422,
     NotReady: 503,
@@ -70,7 +73,7 @@ def _explained(error: Exception) -> Response | None:
     """The problem document of a domain or HTTP error; None of any other."""
     status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), None)
     if status is not None:
-        if status >= 500:
+        if status >= 500 and not isinstance(error, NotReady):
             log.error("%s: %s", type(error).__name__, error)
         return problem(status, _slug(type(error).__name__), str(error))
     return http_problem(error) if isinstance(error, HTTPException) else None

@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         NewCollection.of({"name": arguments.collection}, strict=True)
         settings = load_settings(arguments.config)
         counts = index(settings, arguments.folders, arguments.collection, arguments.on_duplicate == "reject")
-    except (BadSettings, ExtractorError, StoreError, InputError) as error:
+    except (BadSettings, ExtractorError, StoreError, InputError, OSError) as error:
         return _stop(str(error))
     except KeyboardInterrupt:
         return _stop("interrupted; the same command goes on from here", status=130)
@@ -92,8 +92,8 @@ def pictures(folders: Sequence[Path]) -> Iterator[ImageFile]:
         for folder, below, names in os.walk(root, onerror=_report):
             below.sort()
             for name in sorted(names):
-                if Path(name).suffix.lower() in ENDINGS:
-                    path = Path(folder, name)
+                path = Path(folder, name)
+                if path.suffix.lower() in ENDINGS and path.is_file():  # a pipe would be waited for
                     yield ImageFile(path.relative_to(root).as_posix(), path, source=_printable(path))
 
 

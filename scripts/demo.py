@@ -23,8 +23,8 @@ START_S = 60
 NEXT = """
 The service is running at {url} (log: {log}). What to try next:
 
-    .venv/bin/python test_script/link_flask.py search PICTURE-OR-URL
-    .venv/bin/python test_script/link_flask.py add PICTURE-OR-URL
+    .venv/bin/python test_script/link_flask.py search PICTURE-OR-URL --server {url}
+    .venv/bin/python test_script/link_flask.py add PICTURE-OR-URL --server {url}
     .venv/bin/python scripts/build_index.py FOLDER
     curl -F image=@PICTURE {url}/search
     curl {url}/collections/default
@@ -72,6 +72,8 @@ def run(settings: Settings, images: Path) -> int:
 def start(settings: Settings, url: str, log: Path) -> bool:
     """Start the service in the background, unless it is up already; waits until it is ready."""
     if _is_ready(url):
+        if _pid(settings) is None:
+            raise SystemExit(f"demo: another service answers at {url}; set IMAGERETRIEVAL__SERVER__PORT to a free port")
         print("   it is running already")
         return True
     with log.open("a") as output:
@@ -79,24 +81,24 @@ def start(settings: Settings, url: str, log: Path) -> bool:
         service = subprocess.Popen(  # noqa: S603  # nothing in the command comes from outside
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
-    _pid_file(settings).write_text(str(service.pid))
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline and service.poll() is None:
         if _is_ready(url):
+            _pid_file(settings).write_text(str(service.pid))
             return True
         time.sleep(0.2)
+    service.terminate()
     return False
 
 
 def stop(settings: Settings) -> int:
     """End the service that `run` left running."""
-    file = _pid_file(settings)
-    try:
-        os.kill(int(file.read_text()), signal.SIGTERM)
-        print("the service is stopping")
-    except (FileNotFoundError, ProcessLookupError):
+    pid = _pid(settings)
+    if pid is None:
         print("no service of `make run` is running")
-    file.unlink(missing_ok=True)
+    else:
+        os.kill(pid, signal.SIGTERM)
+        print("the service is stopping")
     return 0
 
 
@@ -122,6 +124,16 @@ def _is_ready(url: str) -> bool:
         return requests.get(f"{url}/readyz", timeout=2).ok
     except requests.RequestException:
         return False
+
+
+def _pid(settings: Settings) -> int | None:
+    """The process that an earlier run left serving, if it is still that: the number may belong to another by now."""
+    try:
+        pid = int(_pid_file(settings).read_text())
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (OSError, ValueError):
+        return None
+    return pid if str(ROOT / "app.py").encode() in command else None
 
 
 def _pid_file(settings: Settings) -> Path:

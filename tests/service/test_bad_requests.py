@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import socket
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -237,3 +238,12 @@ def test_there_are_enough_bad_requests_and_each_is_another():
 def test_the_log_holds_no_traceback(server):
     """Runs last in this file: none of all this was unexpected."""
     assert "Traceback" not in server.log.read_text()
+
+
+@pytest.mark.parametrize("chunks", [b"ZZ\r\n{}", b"2\r\n{}XX0\r\n\r\n", b"-1\r\n{}"])
+def test_broken_chunks_are_the_clients_fault(server: Server, chunks: bytes) -> None:
+    head = b"POST /add HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(head + chunks)
+        assert connection.recv(4000).startswith(b"HTTP/1.1 400 ")
