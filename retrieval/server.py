@@ -15,6 +15,7 @@ from retrieval.settings import Settings
 
 KEEPALIVE_S = 75
 GRACEFUL_S = 30
+BOOT_S = 20
 LONGEST_URL = 8190  # an id of 512 letters takes up to 6144 bytes there; gunicorn allows no more than this
 
 
@@ -57,7 +58,10 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        return self._create_app(self._settings)
+        app = self._create_app(self._settings)
+        # So that no worker takes requests which another, ready already, could answer. A long load is told by /readyz.
+        app.extensions["service"].wait(BOOT_S)
+        return app
 
 
 def serve(settings: Settings, create_app: Callable[[Settings], Flask]) -> None:

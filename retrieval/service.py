@@ -39,6 +39,10 @@ class Service:
             self._maintenance.start()
         return self
 
+    def wait(self, seconds: float) -> None:
+        """Block until loading has ended, well or not, or the time is up."""
+        self._loading.join(seconds)
+
     def wait_until_ready(self) -> Self:
         """Block until everything is loaded. Raises NotReady if that failed."""
         self._loading.join()
