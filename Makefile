@@ -5,7 +5,7 @@ PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet
 QUICK = not slow and not model
 SAMPLES = scikit-image==0.26.0
 
-.PHONY: help setup run serve stop test quick bench clean
+.PHONY: help setup run torch serve stop test quick bench clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
@@ -15,6 +15,8 @@ setup: .venv/.serve .samples/.done  ## set up .venv, the model and sample pictur
 
 run: setup  ## index IMAGES=folder (samples by default), start the service, find an edited copy
 	@.venv/bin/python scripts/demo.py "$(IMAGES)"
+
+torch: setup .venv/.torch  ## add PyTorch, for extractor.name: resnet and for export to ONNX
 
 serve: setup  ## serve in the foreground until Ctrl-C
 	.venv/bin/python app.py
@@ -49,7 +51,12 @@ clean:  ## remove what setup made; data/ stays
 	@$(PIP) install -r requirements-serve.txt
 	@touch $@
 
-.venv/.dev: .venv/.serve requirements-dev.txt
+.venv/.torch: .venv/.serve requirements.txt
+	@echo "installing PyTorch into .venv (about 6 GB on disk, some minutes) ..."
+	@$(PIP) install -r requirements.txt
+	@touch $@
+
+.venv/.dev: .venv/.torch requirements-dev.txt
 	@echo "installing linter, type checker and test runner into .venv ..."
 	@$(PIP) install -r requirements-dev.txt
 	@touch $@

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from threading import TIMEOUT_MAX, Condition, Thread
 from time import monotonic
 
-import numpy as np
 from PIL.Image import Image
 
 from extractor.errors import BatcherClosed
@@ -17,9 +16,9 @@ from extractor.interface import Extractor, Pixels, Vectors
 
 @dataclass
 class _Order:
-    """Prepared pictures of one caller, (n, H, W, 3), and where their vectors, (n, D), will appear."""
+    """Prepared pictures of one caller, n of them, and where their vectors, (n, D), will appear."""
 
-    pixels: Pixels
+    pixels: list[Pixels]
     arrived: float = field(default_factory=monotonic)
     vectors: "Future[Vectors]" = field(default_factory=Future)
 
@@ -136,7 +135,7 @@ class Batcher:
 
     def _run(self, batch: list[_Order]) -> None:
         try:
-            vectors = self._extractor.embed_prepared(np.concatenate([order.pixels for order in batch]))
+            vectors = self._extractor.embed_prepared([each for order in batch for each in order.pixels])
         except BaseException as error:  # noqa: BLE001  # raised again in each caller of this batch; the thread lives on
             for order in batch:
                 order.vectors.set_exception(error)

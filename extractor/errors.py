@@ -13,5 +13,9 @@ class ModelCorrupt(ExtractorError):
     """A model file is not, byte for byte, the one whose vectors this version knows."""
 
 
+class BadModel(ExtractorError):
+    """Model files and settings that do not go together; the message says which, and what would."""
+
+
 class BatcherClosed(ExtractorError):
     """The batcher was closed before it took this picture in."""

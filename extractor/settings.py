@@ -1,20 +1,69 @@
 """What the operator may set of the extractor; documented in config.yaml, which also holds the defaults."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, Strict
+from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
+
+RelaxedPath = Annotated[Path, Strict(False)]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
-class ExtractorSettings(BaseModel):
-    """Section `extractor` of config.yaml."""
-
+class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    name: Literal["sscd", "sscd_distilled", "thumbnail"]
+
+class PreprocessSettings(_Section):
+    """Section `extractor.preprocess` of config.yaml."""
+
+    aspect: Literal["half_crop", "squash", "pad", "centre_crop", "shorter_edge"]
+    filter: Literal["box", "bilinear", "bicubic", "lanczos"]
+    zoom: float = Field(ge=1, le=2)
+    views: Literal["one", "two_flip", "ten_crop"]
+    combine: Literal["sum", "concatenate"]
+
+    @model_validator(mode="after")
+    def _crops_differ(self) -> Self:
+        if self.views == "ten_crop" and self.zoom == 1 and self.aspect != "shorter_edge":
+            raise ValueError("ten_crop cuts nothing off a square: set zoom above 1 (1.15, say)")
+        return self
+
+
+class OnnxSettings(_Section):
+    """Section `extractor.onnx` of config.yaml."""
+
+    file: RelaxedPath | None
+    sha256: Sha256 | None
+
+
+class ResNetSettings(_Section):
+    """Section `extractor.resnet` of config.yaml."""
+
+    arch: str
+    weights: str
+    weights_sha256: Sha256 | None
+    allow_partial: bool
+    stage: Literal["layer1", "layer2", "layer3", "layer4", "pool2", "pool3", "pool4", "pool5"]
+    pooling: Literal["gap", "gmp", "gem", "spoc", "crow", "rmac", "scda", "pwa"]
+    pooling_options: dict[str, Any]
+    pwa_channels: RelaxedPath | None
+    projection: bool
+    values: Literal["imagenet", "caffe", "unit"]
+    device: str = Field(pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$")
+    precision: Literal["f32", "tf32", "bf16", "f16"]
+
+
+class ExtractorSettings(_Section):
+    """Section `extractor` of config.yaml."""
+
+    name: Literal["sscd", "sscd_distilled", "onnx", "resnet", "thumbnail"]
     engine: Literal["openvino", "onnxruntime"]
-    model_dir: Annotated[Path, Strict(False)]
+    model_dir: RelaxedPath
     size: int = Field(ge=64, le=1024)
     threads: int = Field(ge=0, le=1024)
     batch_size: int = Field(ge=1, le=1024)
     batch_wait_ms: float = Field(ge=0, le=1000)
+    preprocess: PreprocessSettings
+    transform: RelaxedPath | None
+    onnx: OnnxSettings
+    resnet: ResNetSettings

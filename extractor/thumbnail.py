@@ -3,7 +3,7 @@
 import numpy as np
 from PIL.Image import Image, Resampling
 
-from extractor.interface import Extractor, Pixels, Vectors
+from extractor.interface import Extractor, Fingerprint, Pixels, Vectors
 
 SIDE = 8
 
@@ -11,9 +11,14 @@ SIDE = 8
 class Thumbnail(Extractor):
     """RGB values of the thumbnail less their mean, scaled to norm 1."""
 
-    input_shape = (SIDE, SIDE, 3)
     dim = SIDE * SIDE * 3
-    fingerprint = f"thumbnail/{SIDE}x{SIDE}-squash-box/mean-removed-{dim}/no-whitening/numpy-f32"
+    made_of = Fingerprint(
+        model="thumbnail",
+        preprocess=f"{SIDE}x{SIDE}-squash-box",
+        head=f"mean-removed-{dim}",
+        transform="no-whitening",
+        engine="numpy-f32",
+    )
 
     def prepare(self, image: Image) -> Pixels:
         return np.asarray(image.convert("RGB").resize((SIDE, SIDE), Resampling.BOX))

@@ -9,8 +9,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from extractor.interface import Pixels
 from index_store import AddOutcome, NewImage
 from index_store.files import sha256_of
@@ -99,7 +97,7 @@ class BulkAdder:
     def _store(self, read: list[tuple[ImageFile, _Read]]) -> Iterator[FileOutcome]:
         if not read:
             return iter(())
-        vectors = self._engine.extractor.embed_prepared(np.stack([each.pixels for _, each in read]))
+        vectors = self._engine.extractor.embed_prepared([each.pixels for _, each in read])
         new = [_new(file, each, vector) for (file, each), vector in zip(read, vectors, strict=True)]
         store = self._engine.store
         threshold = self._engine.retriever.threshold(store.find_collection(self._collection)) if self._reject else None

@@ -88,13 +88,13 @@ def bare(extractor: Extractor, data: list[bytes], batch_size: int) -> Figures:
     times = []
     for each in data[: max(WARM_UP, len(data) // 4)]:
         started = perf_counter()
-        extractor.embed_prepared(_decoded(extractor, each)[None])
+        extractor.embed_prepared([_decoded(extractor, each)])
         times.append(1e3 * (perf_counter() - started))
     started = perf_counter()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         inputs = pool.map(lambda each: _decoded(extractor, each), data)
         while batch := list(islice(inputs, batch_size)):
-            extractor.embed_prepared(np.stack(batch))
+            extractor.embed_prepared(batch)
     rate = len(data) / (perf_counter() - started)
     return {"bare one by one: ms": statistics.median(times), "bare batched: pictures/s": rate}
 

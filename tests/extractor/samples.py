@@ -1,28 +1,20 @@
 """Settings and pictures for the tests of the extractor."""
 
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFilter
 
 from extractor import ExtractorSettings
+from scripts.fetch_model import ROOT, default_settings
 
-ROOT = Path(__file__).resolve().parents[2]
-
-BASE = ExtractorSettings(
-    name="sscd",
-    engine="openvino",
-    model_dir=ROOT / ".models",
-    size=224,
-    threads=0,
-    batch_size=4,
-    batch_wait_ms=2.0,
-)
+BASE = default_settings().model_dump() | {"model_dir": ROOT / ".models", "size": 224, "batch_size": 4}
 
 
-def settings(**changes: object) -> ExtractorSettings:
-    """The base settings with some values changed, validated."""
-    return ExtractorSettings.model_validate(BASE.model_dump() | changes)
+def settings(**changes: Any) -> ExtractorSettings:
+    """The settings of config.yaml with some values changed, validated; `settings(resnet={"pooling": "gap"})`."""
+    merged = {key: {**BASE[key], **value} if isinstance(value, dict) else value for key, value in changes.items()}
+    return ExtractorSettings.model_validate(BASE | merged)
 
 
 def picture(seed: int, size: tuple[int, int] = (120, 90)) -> Image.Image:

@@ -47,7 +47,7 @@ def test_loading_makes_the_first_calls_one_after_the_other() -> None:
     before = threading.active_count()
     extractor = load_extractor(settings())
     assert threading.active_count() == before
-    extractor.embed_prepared(np.zeros((2, *extractor.input_shape), np.uint8))
+    extractor.embed_prepared([np.zeros((224, 224, 3), np.uint8)] * 2)
     assert threading.active_count() > before
 
 

@@ -98,7 +98,7 @@ BAD = {
     "input.max_bytes": "20e6",
     "input.formats": "[JPEG, SVG]",
     "input.fetch.total_timeout_s": "soon",
-    "extractor.name": "resnet",
+    "extractor.name": "pyretri",
     "extractor.engine": "tensorrt",
     "search.top_k": "10.5",
     "catalog.url": "5",

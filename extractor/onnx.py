@@ -1,0 +1,37 @@
+"""Models in ONNX form: SSCD and its student, which `make setup` installs, and any file made by `export_onnx.py`.
+
+SSCD is a descriptor trained to recognise copies (Pizzi et al., CVPR 2022, arXiv 2202.10261): a ResNet50 with GeM
+pooling (p=3) and a 512-d projection. The student is a MobileNetV4 whose vectors lie in the same space.
+"""
+
+from extractor.engines import ENGINES
+from extractor.errors import BadModel
+from extractor.interface import Fingerprint, Pixels, Vectors, normalised
+from extractor.models import MODELS, ModelFile
+from extractor.network import NetworkExtractor
+from extractor.settings import ExtractorSettings
+
+
+class OnnxExtractor(NetworkExtractor):
+    """`sscd`, `sscd_distilled` or a file, on the engine of the settings."""
+
+    def __init__(self, settings: ExtractorSettings):
+        """Loads, checks and warms up the model, two to three seconds. Raises ModelMissing, ModelCorrupt, BadModel."""
+        super().__init__(settings)
+        model = MODELS.get(settings.name) or ModelFile.of_settings(settings.onnx)
+        data, sha256 = model.read(settings.model_dir)
+        try:
+            self._engine = ENGINES[settings.engine](data, self._preprocess.input_size, settings.threads)
+            self.dim = self._warm_up()
+        except Exception as error:  # noqa: BLE001  # each engine has kinds of its own, without a common base
+            raise BadModel(f"{model.path} does not run: {error}") from None
+        self.made_of = Fingerprint(
+            model=f"{settings.name}-{sha256[:12]}",
+            preprocess=self._preprocess.name,
+            head=self._head(f"{model.head}-{self.dim}"),
+            transform="no-whitening",
+            engine=f"{settings.engine}-{model.precision}",
+        )
+
+    def _embed_view(self, batch: Pixels) -> Vectors:
+        return normalised(self._engine(batch))
