@@ -1,8 +1,8 @@
 """Measure what each option of `refine` adds to a search: `python scripts/measure_refine.py`.
 
-For each number of pictures a store is filled with random vectors in clusters and indexed as the service would. Every round
-searches for one more member of some cluster, without refinement and with each option in turn; figures are medians over
-the rounds, the ratios those within a round, so that a machine whose speed varies does not matter much.
+For each number of pictures a store is filled with random vectors in clusters and indexed as the service would. Every
+round searches for one more member of some cluster, without refinement and with each option in turn; figures are
+medians over the rounds, the ratios those within a round, so that a machine whose speed varies does not matter much.
 """
 
 import argparse
@@ -86,7 +86,7 @@ def options(depth: int) -> dict[str, Refinement]:
 
 
 def measure(store: ImageStore, queries: Vectors) -> Times:
-    """Milliseconds of each option in each round, that of the plain search first; one round of warming up is left out."""
+    """Milliseconds of each option in each round, the plain search first; a first round of warming up is left out."""
     depth = load_settings().search.refine_depth
     times: Times = {}
     for query in tqdm(queries, desc="rounds", unit="round"):
@@ -113,8 +113,8 @@ def _store(folder: Path, catalog_url: str) -> ImageStore:
 
 
 def _picture(number: int, vector: Vectors) -> NewImage:
-    facts = {"sha256": f"{number:064x}", "pixels_sha256": f"{number:064x}", "format": "JPEG", "source": None}
-    return NewImage(id=str(number), vector=vector, width=640, height=480, size=50_000, metadata={}, **facts)
+    sha256 = f"{number:064x}"
+    return NewImage(str(number), vector, sha256, sha256, 640, 480, 50_000, "JPEG", None, {})
 
 
 def _unit(vectors: Vectors) -> Vectors:
