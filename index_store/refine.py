@@ -104,7 +104,9 @@ def _ranks(near: Scores) -> NDArray[np.intp]:
     """At (i, j) the place of j among the neighbours of i: 0 is i itself, also where others are equal to it."""
     keys = -near
     np.fill_diagonal(keys, -np.inf)
-    return np.argsort(np.argsort(keys, axis=1, kind="stable"), axis=1, kind="stable")
+    ranks = np.empty(near.shape, dtype=np.intp)
+    np.put_along_axis(ranks, np.argsort(keys, axis=1, kind="stable"), np.arange(len(near))[None], axis=1)
+    return ranks
 
 
 def _reciprocal(ranks: NDArray[np.intp], k: int) -> Sets:
@@ -116,11 +118,11 @@ def _reciprocal(ranks: NDArray[np.intp], k: int) -> Sets:
 def _enlarged(ranks: NDArray[np.intp], k1: int) -> Sets:
     """R*: neighbours' neighbours count too where two thirds of those (of half as many) are neighbours already."""
     whole, half = _reciprocal(ranks, k1), _reciprocal(ranks, (k1 + 1) // 2)
-    sets = whole.copy()
+    sets, sizes = whole.copy(), half.sum(axis=1)
     for row, found in enumerate(whole):
-        theirs = half[found]
-        common = np.count_nonzero(theirs & found, axis=1)
-        sets[row] |= theirs[3 * common >= 2 * np.count_nonzero(theirs, axis=1)].any(axis=0)
+        members = np.flatnonzero(found)
+        common = half[np.ix_(members, members)].sum(axis=1)
+        sets[row] |= half[members[3 * common >= 2 * sizes[members]]].any(axis=0)
     return sets
 
 
