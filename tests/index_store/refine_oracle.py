@@ -9,15 +9,23 @@ from index_store import Reciprocal, Refinement
 from tests.index_store.vectors import DIM
 
 
+def cosines(one: np.ndarray, others: list[np.ndarray]) -> list[float]:
+    if not len(others):
+        return []
+    lengths = np.linalg.norm(one) * np.linalg.norm(np.stack(others), axis=1)
+    return (np.stack(others) @ one / np.where(lengths, lengths, 1)).round(6).tolist()
+
+
 def cosine(one: np.ndarray, other: np.ndarray) -> float:
-    lengths = float(np.linalg.norm(one)) * float(np.linalg.norm(other))
-    return round(float(np.dot(one, other)) / lengths, 6) if lengths else 0.0
+    return cosines(one, [other])[0]
 
 
 def order(aim: np.ndarray, vectors: list[np.ndarray], without: int | None = None) -> list[int]:
     """Places of `vectors`, nearest first, the earlier first among equals."""
-    places = [place for place in range(len(vectors)) if place != without]
-    return sorted(places, key=lambda place: (-cosine(aim, vectors[place]), place))
+    scores = cosines(aim, vectors)
+    return sorted(
+        (place for place in range(len(vectors)) if place != without), key=lambda place: (-scores[place], place)
+    )
 
 
 def combined(vectors: list[np.ndarray], weights: list[float]) -> np.ndarray:
@@ -63,7 +71,8 @@ def rerank(aim: np.ndarray, vectors: list[np.ndarray], k1: int, k2: int, weight:
 
     def encoded(p: int) -> list[float]:
         members = enlarged(p)
-        row = [exp(cosine(everything[p], everything[g]) - 1) if g in members else 0.0 for g in range(count)]
+        scores = cosines(everything[p], everything)
+        row = [exp(scores[g] - 1) if g in members else 0.0 for g in range(count)]
         total = sum(row)
         return [value / total for value in row]
 

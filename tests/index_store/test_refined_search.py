@@ -141,7 +141,7 @@ def test_an_unknown_collection_is_an_error(store: ImageStore) -> None:
         store.search_refined("nowhere", QUERIES, 10, PLAIN)
 
 
-@pytest.mark.parametrize("wanted", OPTIONS.values(), ids=OPTIONS)
+@pytest.mark.parametrize("wanted", SENSIBLE.values(), ids=SENSIBLE)
 def test_what_another_process_deleted_has_no_say(filled, open_store: Callable, wanted: Refinement) -> None:
     """Those that are left out are what the answer depends on most: the nearest."""
     store, ids, vectors = filled

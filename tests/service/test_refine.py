@@ -64,6 +64,12 @@ def filled(client):
     return fill(client)
 
 
+@pytest.fixture
+def served(make_client):
+    """A service as it runs, without pictures: what it refuses it refuses before it looks at any."""
+    return make_client(testing=False)
+
+
 def fill(client):
     """Eleven pictures: one, ten others that have something of it. None but the same file is a duplicate."""
     client.post("/collections", json={"name": "default", "threshold": 0.999})
@@ -138,30 +144,30 @@ def test_a_form_says_the_same_in_json_text(filled, refine):
 
 
 @pytest.mark.parametrize(("refine", "words"), REFUSED.items(), ids=[text[:60] for text in REFUSED])
-@pytest.mark.parametrize("kind", ["json", "form"])
-def test_what_makes_no_sense_is_a_400_that_says_so(client, kind, refine, words):
-    if kind == "form":
-        reply = client.post("/search", data=form(jpeg(1), refine=refine))
-    else:
-        text = json.dumps(body(jpeg(1)))[:-1] + f', "refine": {refine}}}'
-        reply = client.post("/search", data=text, content_type="application/json")
-    assert reply.status_code == 400
-    assert words in reply.json["detail"]
+def test_what_makes_no_sense_is_a_400_that_says_so(served, refine, words):
+    as_json = json.dumps(body(blend(1)))[:-1] + f', "refine": {refine}}}'
+    for reply in (
+        served.post("/search", data=as_json, content_type="application/json"),
+        served.post("/search", data=form(blend(1), refine=refine)),
+    ):
+        assert reply.status_code == 400
+        assert words in reply.json["detail"]
 
 
 @pytest.mark.parametrize("refine", ["", "expand", "{", "null", '"alpha"'])
-def test_form_text_that_is_no_object_is_a_400(client, refine):
-    assert client.post("/search", data=form(jpeg(1), refine=refine)).status_code == 400
+def test_form_text_that_is_no_object_is_a_400(served, refine):
+    assert served.post("/search", data=form(jpeg(1), refine=refine)).status_code == 400
 
 
-def test_add_takes_no_refine(client):
-    assert client.post("/add", json=body(jpeg(1), refine={"augment_k": 1})).status_code == 400
+def test_add_takes_no_refine(served):
+    assert served.post("/add", json=body(jpeg(1), refine={"augment_k": 1})).status_code == 400
 
 
 @pytest.mark.parametrize("refine", STEPS + EXTREMES, ids=json.dumps)
-def test_an_empty_collection_has_no_matches(client, refine):
-    client.post("/collections", json={"name": "default"})
-    assert answer(client, jpeg(1), refine=refine, top_k=1000)["matches"] == []
+def test_an_empty_collection_has_no_matches(served, refine):
+    served.application.extensions["service"].wait_until_ready()
+    served.post("/collections", json={"name": "default"})
+    assert answer(served, jpeg(1), refine=refine, top_k=1000)["matches"] == []
 
 
 @pytest.mark.parametrize(("depth", "best"), [(2, ["3", "0"]), (100, ["3", "10"])])
