@@ -22,6 +22,8 @@ OPTIONS = {
     "all, deeper than there is": Refinement(1000, expand_k=100, augment_k=12, rerank=Reciprocal(100, 30, 0.0)),
 }
 SENSIBLE = {name: wanted for name, wanted in OPTIONS.items() if wanted.depth == 40}
+# What these use is no candidate itself.
+NARROW = {"expand from beyond": Refinement(1, expand_k=5), "augment from beyond": Refinement(1, augment_k=9)}
 PLAIN = Refinement(40)
 
 
@@ -154,7 +156,7 @@ def test_what_another_process_deleted_has_no_say(filled, open_store: Callable, w
 
 
 @pytest.mark.parametrize("filled", ["mixed"], indirect=True)
-@pytest.mark.parametrize("wanted", SENSIBLE.values(), ids=SENSIBLE)
+@pytest.mark.parametrize("wanted", [*SENSIBLE.values(), *NARROW.values()], ids=[*SENSIBLE, *NARROW])
 @pytest.mark.parametrize("rank", [0, 2])
 def test_what_is_deleted_during_a_search_has_no_say(
     filled, open_store: Callable, monkeypatch: pytest.MonkeyPatch, wanted: Refinement, rank: int
