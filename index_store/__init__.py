@@ -12,7 +12,17 @@ from index_store.errors import (
     UnknownJob,
 )
 from index_store.jobs import Job, JobBoard
-from index_store.records import AddOutcome, Collection, CollectionStats, ImageRecord, Match, NewImage, RebuildReport
+from index_store.records import (
+    AddOutcome,
+    Collection,
+    CollectionStats,
+    ImageRecord,
+    Match,
+    NewImage,
+    RebuildReport,
+    RefinedMatches,
+)
+from index_store.refine import Reciprocal, Refinement
 from index_store.settings import IndexSettings
 from index_store.store import ImageStore
 
@@ -32,6 +42,9 @@ __all__ = [
     "Match",
     "NewImage",
     "RebuildReport",
+    "Reciprocal",
+    "RefinedMatches",
+    "Refinement",
     "StoreError",
     "UnknownCollection",
     "UnknownImage",

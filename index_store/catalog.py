@@ -23,6 +23,7 @@ from index_store.rows import (
     ids_taken,
     now,
     records_of,
+    seqs_alive,
 )
 from index_store.schema import collections, generations, images
 
@@ -114,6 +115,12 @@ class Catalog:
         """Those of `seqs` that exist and are not deleted."""
         with self.reading() as connection:
             return records_of(connection, seqs)
+
+    def gone(self, seqs: Iterable[int]) -> set[int]:
+        """Those of `seqs` that are deleted."""
+        asked = set(seqs)
+        with self.reading() as connection:
+            return asked - seqs_alive(connection, asked)
 
     def known_ids(self, collection: Collection, ids: Sequence[str]) -> dict[str, str]:
         """Those of `ids` that the collection holds, with the SHA-256 of their bytes."""

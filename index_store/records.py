@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]
 Seqs = NDArray[np.int64]
+Scores = NDArray[np.float64]
 AddStatus = Literal["added", "duplicate", "id_taken"]
 
 
@@ -64,10 +65,22 @@ class ImageRecord:
 
 @dataclass(frozen=True)
 class Match:
-    """A remembered picture and its cosine to the query, in [-1, 1], higher is closer."""
+    """A remembered picture and its cosine to the query, in [-1, 1], higher is closer.
+
+    A search with a Refinement is ordered by `refined_score`, at most 1, higher is closer; the others have none.
+    """
 
     image: ImageRecord
     score: float
+    refined_score: float | None = None
+
+
+@dataclass(frozen=True)
+class RefinedMatches:
+    """What a search with a Refinement finds, best first, and what it finds without: verdicts rest on the latter."""
+
+    refined: list[Match]
+    plain: list[Match]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from index_store.admission import Admission
 from index_store.build import InForce, index_folder, pending_changes, rebuild
 from index_store.catalog import Catalog
 from index_store.errors import CollectionExists, FingerprintMismatch, UnknownCollection
+from index_store.moment import Moment, Records, matches
 from index_store.ranking import Ranked, nearest
 from index_store.records import (
     AddOutcome,
@@ -22,8 +23,11 @@ from index_store.records import (
     Match,
     NewImage,
     RebuildReport,
+    RefinedMatches,
     Vectors,
 )
+from index_store.refine import Refinement
+from index_store.refined_search import Searcher
 from index_store.rows import find_collection
 from index_store.settings import IndexSettings
 from index_store.view import CollectionView
@@ -39,7 +43,7 @@ class _Found:
     collection: Collection
     clock: int
     ranked: list[Ranked]
-    records: dict[int, ImageRecord]
+    records: Records
 
 
 class ImageStore:
@@ -110,10 +114,27 @@ class ImageStore:
     def search(self, name: str, queries: Vectors, top_k: int) -> list[list[Match]]:
         """For each of the (Q, D) float32 unit vectors the `top_k` nearest pictures, best first."""
         found = self._nearest(name, queries, top_k)
-        return [
-            [Match(found.records[seq], score) for seq, score in zip(seqs.tolist(), scores.tolist(), strict=True)]
-            for seqs, scores in found.ranked
-        ]
+        return [matches(ranked, found.records) for ranked in found.ranked]
+
+    def search_refined(
+        self, name: str, queries: Vectors, top_k: int, refinement: Refinement, min_score: float | None = None
+    ) -> list[RefinedMatches]:
+        """For each of the (Q, D) float32 unit vectors what is nearest as `refinement` sees it, and what `search` finds.
+
+        Of the shortlist the `top_k` best by `refined_score` are given, of those whose `score` is at least `min_score`.
+        """
+        while True:
+            moment = self._moment(name)
+            searcher = Searcher(moment.snapshot, self._settings.rerank)
+            found = [searcher.refined(query, top_k, refinement, min_score) for query in queries]
+            used = {seq for each in found for seq in each.used}
+            told = [ranked for each in found for ranked in (each.ranked, each.plain)]
+            records = moment.records(self.catalog, told, used)
+            if records is not None:
+                return [
+                    RefinedMatches(matches(each.ranked, records, each.refined), matches(each.plain, records))
+                    for each in found
+                ]
 
     def add(
         self, name: str, images: Sequence[NewImage], near: float | None = None, reject: bool = False
@@ -166,16 +187,15 @@ class ImageStore:
 
     def _nearest(self, name: str, queries: Vectors, top_k: int) -> _Found:
         while True:
-            collection = self._bound(name)
-            view = self._view(collection)
-            snapshot = view.snapshot(collection)
-            ranked = nearest(snapshot, queries, top_k, self._settings.rerank)
-            wanted = {seq for seqs, _ in ranked for seq in seqs.tolist()}
-            records = self.catalog.images_by_seq(wanted)
-            if len(records) == len(wanted):
-                return _Found(collection, snapshot.clock, ranked, records)
-            # Deleted since the snapshot, in any process: look again without them, so that others take their places.
-            view.forget(sorted(wanted - records.keys()))
+            moment = self._moment(name)
+            ranked = nearest(moment.snapshot, queries, top_k, self._settings.rerank)
+            records = moment.records(self.catalog, ranked)
+            if records is not None:
+                return _Found(moment.collection, moment.snapshot.clock, ranked, records)
+
+    def _moment(self, name: str) -> Moment:
+        collection = self._bound(name)
+        return Moment.of(collection, self._view(collection))
 
     def _stacked(self, images: Sequence[NewImage]) -> Vectors:
         """Vectors (N, D) of `images`. One of another length must not reach the catalog, nor one that is no number."""

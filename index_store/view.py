@@ -100,12 +100,16 @@ class Snapshot:
 
     def score(self, query: Vectors, seqs: Seqs) -> NDArray[np.float64]:
         """Exact cosines of `query` (D,) with the stored vectors of `seqs`."""
+        return cosines(self.vectors_of(seqs), query)
+
+    def vectors_of(self, seqs: Seqs) -> Vectors:
+        """Stored vectors (M, D) float32 of `seqs`, all of which this snapshot holds."""
         fresh = self.delta.holds(seqs)
-        scores = np.empty(len(seqs))
-        scores[fresh] = cosines(self.delta.vectors_of(seqs[fresh]), query)
+        vectors = np.empty((len(seqs), self.delta.vectors.shape[1]), dtype=np.float32)
+        vectors[fresh] = self.delta.vectors_of(seqs[fresh])
         if self.generation and not fresh.all():
-            scores[~fresh] = cosines(self.generation.vectors_of(seqs[~fresh]), query)
-        return scores
+            vectors[~fresh] = self.generation.vectors_of(seqs[~fresh])
+        return vectors
 
     def without(self, seqs: Sequence[int]) -> "Snapshot":
         """This snapshot less the images of `seqs`."""

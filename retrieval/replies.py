@@ -31,16 +31,21 @@ def add_reply(collection: str, answer: AddAnswer) -> dict[str, Any]:
 
 def matches(verdicts: list[Verdict]) -> list[dict[str, Any]]:
     """The field `matches`, best first."""
-    return [
-        {
-            "id": verdict.match.image.id,
-            "score": verdict.match.score,
-            "relation": verdict.relation,
-            "source": verdict.match.image.source,
-            "metadata": verdict.match.image.metadata,
-        }
-        for verdict in verdicts
-    ]
+    return [_match(verdict) for verdict in verdicts]
+
+
+def _match(verdict: Verdict) -> dict[str, Any]:
+    """`refined_score` only where the search was refined."""
+    match = verdict.match
+    refined = {} if match.refined_score is None else {"refined_score": match.refined_score}
+    return {
+        "id": match.image.id,
+        "score": match.score,
+        **refined,
+        "relation": verdict.relation,
+        "source": match.image.source,
+        "metadata": match.image.metadata,
+    }
 
 
 def took_ms(took: Took) -> dict[str, float]:

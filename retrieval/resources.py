@@ -53,7 +53,10 @@ class Search(ServiceResource):
     def post(self) -> Reply:
         payload = read_payload(request, self.service.settings.input)
         fields = SearchFields.of(payload.fields, is_strict(request))
-        answer = self.service.retriever.search(payload.image, fields.collection, fields.top_k, fields.min_score)
+        refinement = fields.refine.refinement(self.service.settings.search.refine_depth) if fields.refine else None
+        answer = self.service.retriever.search(
+            payload.image, fields.collection, fields.top_k, fields.min_score, refinement
+        )
         return replies.search_reply(fields.collection, answer)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from extractor import Batcher
 from extractor.interface import Vectors
-from index_store import AddOutcome, Collection, ImageStore, Match, NewImage
+from index_store import AddOutcome, Collection, ImageStore, Match, NewImage, RefinedMatches, Refinement
 from retrieval.errors import BadPayload
 from retrieval.payload import ImageSource
 from retrieval.picture import Picture, decode
@@ -47,14 +47,11 @@ class Took:
 
 @dataclass(frozen=True)
 class SearchAnswer:
-    """Verdicts, best first."""
+    """Verdicts, best first. `duplicate` says whether a search without refinement gives one of a duplicate."""
 
     verdicts: list[Verdict]
+    duplicate: bool
     took: Took
-
-    @property
-    def duplicate(self) -> bool:
-        return any(verdict.is_duplicate for verdict in self.verdicts)
 
 
 @dataclass(frozen=True)
@@ -85,16 +82,25 @@ class Retriever:
         # More decoders than cores only take turns, and throw each other out of the caches.
         self._decoding = Semaphore(os.cpu_count() or 1)
 
-    def search(self, image: ImageSource, collection: str, top_k: int | None, min_score: float | None) -> SearchAnswer:
-        """The `top_k` nearest pictures that score at least `min_score`."""
+    def search(
+        self,
+        image: ImageSource,
+        collection: str,
+        top_k: int | None,
+        min_score: float | None,
+        refinement: Refinement | None = None,
+    ) -> SearchAnswer:
+        """The `top_k` nearest pictures that score at least `min_score`, in the order that `refinement` gives them."""
         depth = self._depth(top_k)
         bound = self._store.collection(collection)  # before the costly part: an unknown one is told at once
         query = self._embed(image)
         started = perf_counter()
-        (matches,) = self._store.search(collection, query.vector[None], depth)
-        wanted = [match for match in matches if min_score is None or match.score >= min_score]
-        verdicts = [judge(match, query.picture, self.threshold(bound)) for match in wanted]
-        return SearchAnswer(verdicts, _took(query, started))
+        found = self._nearest(collection, query.vector, depth, refinement, min_score)
+        verdicts, plain = (
+            [judge(match, query.picture, self.threshold(bound)) for match in matches if _reaches(match, min_score)]
+            for matches in (found.refined, found.plain)
+        )
+        return SearchAnswer(verdicts, any(verdict.is_duplicate for verdict in plain), _took(query, started))
 
     def add(
         self, image: ImageSource, collection: str, image_id: str | None, metadata: dict[str, Any], reject: bool
@@ -111,6 +117,15 @@ class Retriever:
         """The score from which a match counts as a duplicate."""
         own = collection.threshold if collection else None
         return self._settings.search.threshold if own is None else own
+
+    def _nearest(
+        self, collection: str, vector: Vectors, depth: int, refinement: Refinement | None, min_score: float | None
+    ) -> RefinedMatches:
+        if refinement:
+            (found,) = self._store.search_refined(collection, vector[None], depth, refinement, min_score)
+            return found
+        (matches,) = self._store.search(collection, vector[None], depth)
+        return RefinedMatches(matches, matches)
 
     def _depth(self, top_k: int | None) -> int:
         most = self._settings.search.max_top_k
@@ -136,6 +151,10 @@ def judge(match: Match, query: Picture, threshold: float) -> Verdict:
     if _may_be_identical(match, query) and match.image.pixels_sha256 == query.pixels_sha256:
         return Verdict(match, "identical")
     return Verdict(match, "near" if match.score >= threshold else "similar")
+
+
+def _reaches(match: Match, min_score: float | None) -> bool:
+    return min_score is None or match.score >= min_score
 
 
 def _may_be_identical(match: Match, query: Picture) -> bool:

@@ -5,8 +5,9 @@ import unicodedata
 from typing import Annotated, Any, Literal, Self
 
 from flask import Request
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from index_store import Reciprocal, Refinement
 from retrieval.errors import BadPayload
 from retrieval.payload import FORMS, parse_json, read_fields
 
@@ -34,7 +35,7 @@ def _valid_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
 
 
 def _from_text(value: Any) -> Any:
-    """A form has only strings: there, metadata is JSON text."""
+    """A form has only strings: there, an object is JSON text."""
     return parse_json(value) if isinstance(value, str) else value
 
 
@@ -53,7 +54,7 @@ class _Fields(BaseModel):
     def of(cls, fields: dict[str, Any], strict: bool) -> Self:
         """`strict`: types count as they are; otherwise strings are read as numbers and the like. Raises BadPayload."""
         try:
-            return cls.model_validate(fields, strict=strict)
+            return cls.model_validate(fields, strict=strict or None)  # None: as the model of each part says
         except ValidationError as error:
             raise BadPayload("; ".join(_explain(problem) for problem in error.errors())) from None
 
@@ -71,6 +72,58 @@ class _Fields(BaseModel):
         return cls.of(request.args.to_dict(), strict=False)
 
 
+class RefineFields(BaseModel):
+    """`refine` of POST /search: any of three steps. Meant for finding similar pictures; see docs/search.md."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    expand: Literal["average", "alpha"] | None = None
+    expand_k: int = Field(default=5, ge=1, le=100)
+    alpha: float = Field(default=3.0, ge=0, le=100)
+    augment_k: int | None = Field(default=None, ge=1, le=50)
+    rerank: Literal["k-reciprocal"] | None = None
+    k1: int = Field(default=20, ge=1, le=100)
+    k2: int = Field(default=6, ge=1, le=100)
+    lambda_: float = Field(default=0.3, ge=0, le=1, alias="lambda")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not (self.expand or self.augment_k or self.rerank):
+            raise ValueError("names nothing to do; give expand, augment_k or rerank, or leave refine out")
+        if idle := self.model_fields_set & self._idle():
+            names = sorted(name.removesuffix("_") for name in idle)
+            raise ValueError(f"{', '.join(names)}: without the step that it belongs to")
+        if "k2" in self.model_fields_set and self.k2 > self.k1:
+            raise ValueError(f"k2 {self.k2} is more than k1 {self.k1}")
+        return self
+
+    def _idle(self) -> set[str]:
+        """Parameters that would change nothing: refused, as a misspelt field is."""
+        idle = set() if self.expand else {"expand_k"}
+        idle |= set() if self.expand == "alpha" else {"alpha"}
+        return idle | (set() if self.rerank else {"k1", "k2", "lambda_"})
+
+    def refinement(self, depth: int) -> Refinement:
+        """The same as the store takes it; `depth` candidates are refined."""
+        return Refinement(
+            depth=depth,
+            expand_k=self.expand_k if self.expand else 0,
+            alpha=self.alpha if self.expand == "alpha" else 0.0,
+            augment_k=self.augment_k or 0,
+            rerank=Reciprocal(self.k1, min(self.k2, self.k1), self.lambda_) if self.rerank else None,
+        )
+
+
+def _object_from_text(value: Any) -> Any:
+    value = _from_text(value)
+    if not isinstance(value, dict):
+        raise ValueError('an object, such as {"expand": "alpha"}')
+    return value
+
+
+Refine = Annotated[RefineFields, BeforeValidator(_object_from_text)]
+
+
 class SearchFields(_Fields):
     """POST /search, besides the picture."""
 
@@ -78,6 +131,7 @@ class SearchFields(_Fields):
     top_k: int | None = Field(default=None, ge=1)
     min_score: Score | None = None
     mode: Literal["fast"] = "fast"
+    refine: Refine | None = None
 
 
 class AddFields(_Fields):

@@ -89,6 +89,7 @@ BAD = {
     "input.fetch.max_redirects": "21",
     "extractor.size": "32",
     "search.threshold": "1.01",
+    "search.refine_depth": "1001",
     "index.recall_target": "0",
     "maintenance.poll_s": "0",
     "maintenance.rebuild_after": "0",
