@@ -7,12 +7,24 @@ from index_store.errors import (
     CollectionExists,
     FingerprintMismatch,
     StoreError,
+    Superseded,
     UnknownCollection,
     UnknownImage,
     UnknownJob,
 )
 from index_store.jobs import Job, JobBoard
-from index_store.records import AddOutcome, Collection, CollectionStats, ImageRecord, Match, NewImage, RebuildReport
+from index_store.records import (
+    AddOutcome,
+    Collection,
+    CollectionStats,
+    ImageRecord,
+    KeptFacts,
+    KeptPicture,
+    Match,
+    NewImage,
+    RebuildReport,
+)
+from index_store.reembedding import Reembedding
 from index_store.settings import IndexSettings
 from index_store.store import ImageStore
 
@@ -29,10 +41,14 @@ __all__ = [
     "IndexSettings",
     "Job",
     "JobBoard",
+    "KeptFacts",
+    "KeptPicture",
     "Match",
     "NewImage",
     "RebuildReport",
+    "Reembedding",
     "StoreError",
+    "Superseded",
     "UnknownCollection",
     "UnknownImage",
     "UnknownJob",
