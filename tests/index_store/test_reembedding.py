@@ -12,7 +12,7 @@ import pytest
 
 from index_store import FingerprintMismatch, ImageStore, KeptPicture, Reembedding, Superseded, UnknownCollection, sweep
 from index_store import reembedding as module
-from index_store.rows import vector_chunks
+from index_store import rows
 from tests.index_store.stores import NAME, add_all, exactly, found
 from tests.index_store.vectors import new_image, unit_vectors
 
@@ -159,13 +159,27 @@ def test_a_vector_of_another_length_is_refused(store: ImageStore) -> None:
         begun.gather({begun.pending(0, 1)[0].seq: OLD[0]})
 
 
-def test_readers_under_way_never_see_vectors_of_the_other_extractor(store: ImageStore) -> None:
+def test_vectors_that_came_too_late_or_twice_are_no_trouble(store: ImageStore) -> None:
+    add_all(store, OLD)
+    begun = begin(store)
+    images = begun.pending(0, COUNT)
+    begun.gather(embed(images[:5]))
+    store.delete(NAME, "9")
+    store.rebuild(NAME)  # purges it
+    begun.gather(embed(images))
+    assert begun.progress() == (COUNT - 1, COUNT - 1)
+
+
+def test_readers_under_way_never_see_vectors_of_the_other_extractor(
+    store: ImageStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "CHUNK", COUNT // 2)
     add_all(store, OLD)
     begun, collection = begin(store), store.collection(NAME)
     last = gather(begun)
     with store.catalog.reading() as connection, pytest.raises(UnknownCollection, match="embedded again"):
-        for _, vectors in vector_chunks(connection, collection, 0, collection.clock):
-            assert vectors.shape[1] == collection.dim
+        for _, vectors in rows.vector_chunks(connection, collection, 0, collection.clock):
+            assert vectors.shape == (COUNT // 2, collection.dim)
             assert begun.finish(last, False, embed)
 
 
