@@ -10,9 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index_store import FingerprintMismatch, ImageStore, KeptPicture, Reembedding, Superseded, UnknownCollection, sweep
+from index_store import (
+    FingerprintMismatch,
+    ImageStore,
+    KeptPicture,
+    Reembedding,
+    Superseded,
+    UnknownCollection,
+    rows,
+    sweep,
+)
 from index_store import reembedding as module
-from index_store import rows
 from tests.index_store.stores import NAME, add_all, exactly, found
 from tests.index_store.vectors import new_image, unit_vectors
 
