@@ -235,27 +235,6 @@ def test_a_service_that_adds_all_the_time_does_not_stay_ahead(interfere, monkeyp
     assert (len(added), outcomes[-1].id, len(outcomes)) == (1, "late-0", COUNT + 1)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        (["--reembed", "folder"], "takes no folders"),
-        (["--reembed", "--on-duplicate", "reject"], "--on-duplicate has no meaning"),
-        (["--forget-missing", "folder"], "goes with --reembed only"),
-        ([], "name at least one FOLDER, or give --reembed"),
-    ],
-)
-def test_options_that_do_not_go_together_are_refused(config, capsys, arguments, told):
-    with pytest.raises(SystemExit) as stopped:
-        build(config, *arguments)
-    assert stopped.value.code == 2
-    assert told in capsys.readouterr().err
-
-
-def test_a_collection_that_is_not_there_is_told(config, capsys):
-    assert build(config, "--reembed", "--collection", "nowhere") == 2
-    assert "there is no collection 'nowhere'" in capsys.readouterr().err
-
-
 def test_a_pipe_at_the_source_is_not_waited_for(serve, config, folder, change_extractor):
     build(config, str(folder))
     (folder / "01.jpg").unlink()
