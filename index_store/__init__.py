@@ -7,6 +7,7 @@ from index_store.errors import (
     CollectionExists,
     FingerprintMismatch,
     StoreError,
+    Superseded,
     UnknownCollection,
     UnknownImage,
     UnknownJob,
@@ -17,11 +18,14 @@ from index_store.records import (
     Collection,
     CollectionStats,
     ImageRecord,
+    KeptFacts,
+    KeptPicture,
     Match,
     NewImage,
     RebuildReport,
     RefinedMatches,
 )
+from index_store.reembedding import Reembedding
 from index_store.refine import Reciprocal, Refinement
 from index_store.settings import IndexSettings
 from index_store.store import ImageStore
@@ -39,13 +43,17 @@ __all__ = [
     "IndexSettings",
     "Job",
     "JobBoard",
+    "KeptFacts",
+    "KeptPicture",
     "Match",
     "NewImage",
     "RebuildReport",
     "Reciprocal",
+    "Reembedding",
     "RefinedMatches",
     "Refinement",
     "StoreError",
+    "Superseded",
     "UnknownCollection",
     "UnknownImage",
     "UnknownJob",

@@ -11,7 +11,8 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from index_store import schema
 from index_store.errors import CatalogUnavailable, CollectionExists, UnknownCollection
-from index_store.records import Collection, ImageRecord
+from index_store.kept import find_kept, forget_kept, kept_facts, kept_totals
+from index_store.records import Collection, ImageRecord, KeptFacts, KeptPicture
 from index_store.rows import (
     ALIVE,
     RECORD,
@@ -91,7 +92,7 @@ class Catalog:
         return self.collection(name)
 
     def delete_collection(self, name: str) -> Collection:
-        """Forget the collection and all its images; says what it was. Raises UnknownCollection."""
+        """Forget the collection with its images and kept pictures; says what it was. Raises UnknownCollection."""
         with self.writing() as connection:
             collection = find_collection(connection, name)
             connection.execute(delete(images).where(images.c.collection_key == collection.key))
@@ -141,6 +142,22 @@ class Catalog:
             moment = advance_clock(connection, collection, 1)
             change = update(images).where(images.c.seq == row.seq).values(deleted_seq=moment, deleted_at=now())
             connection.execute(change)
+            forget_kept(connection, row.seq)
+
+    def kept_picture(self, seq: int) -> KeptPicture | None:
+        """What is kept of the image of this seq."""
+        with self.reading() as connection:
+            return find_kept(connection, seq)
+
+    def kept_facts(self, collection: Collection, image_id: str) -> KeptFacts | None:
+        """What is kept of an image, without reading it."""
+        with self.reading() as connection:
+            return kept_facts(connection, collection, image_id)
+
+    def kept_totals(self, collection: Collection) -> tuple[int, int]:
+        """How many pictures of a collection are kept, and their bytes."""
+        with self.reading() as connection:
+            return kept_totals(connection, collection)
 
     def purge(self, collection: Collection, up_to: int) -> None:
         """Drop the rows of images deleted at or before clock `up_to`: the newest generation does not hold them.

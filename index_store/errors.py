@@ -25,6 +25,10 @@ class FingerprintMismatch(StoreError):
     """The collection's vectors were made by another extractor; vectors of two extractors never mix."""
 
 
+class Superseded(StoreError):
+    """A collection that was being embedded again was deleted, or another such run has taken its place."""
+
+
 class CatalogUnavailable(StoreError):
     """The catalog cannot be opened, read or written."""
 

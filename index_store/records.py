@@ -11,6 +11,7 @@ Vectors = NDArray[np.float32]
 Seqs = NDArray[np.int64]
 Scores = NDArray[np.float64]
 AddStatus = Literal["added", "duplicate", "id_taken"]
+KeptKind = Literal["original", "thumbnail"]
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,28 @@ class Collection:
     created_at: datetime
 
 
+@dataclass(frozen=True)
+class KeptPicture:
+    """A picture's encoded bytes, as they came or scaled down, to make another vector of one day."""
+
+    kind: KeptKind
+    data: bytes
+
+
+@dataclass(frozen=True)
+class KeptFacts:
+    """What `GET /images/ID` says of a kept picture; `size` is in bytes."""
+
+    kind: KeptKind
+    size: int
+
+
 @dataclass(frozen=True, eq=False)
 class NewImage:
-    """A picture to remember. `vector` is (D,) float32 of unit length; the catalog keeps it as float16."""
+    """A picture to remember. `vector` is (D,) float32 of unit length; the catalog keeps it as float16.
+
+    `kept`, if any, is stored with it and goes with it.
+    """
 
     id: str
     vector: Vectors
@@ -44,6 +64,7 @@ class NewImage:
     format: str
     source: str | None
     metadata: dict[str, Any]
+    kept: KeptPicture | None = None
 
 
 @dataclass(frozen=True)
@@ -108,9 +129,14 @@ class RebuildReport:
 
 @dataclass(frozen=True)
 class CollectionStats:
-    """Figures of a collection: pictures, what of the index covers them, and changes that it does not hold yet."""
+    """Figures of a collection: pictures, what of the index covers them, and changes that it does not hold yet.
+
+    `kept` is the number of pictures that the catalog keeps, `kept_bytes` what they take.
+    """
 
     images: int
+    kept: int
+    kept_bytes: int
     generation: str | None
     index_kind: str | None
     indexed: int

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Row, and_, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, exists, insert, select, update
 
 from index_store.errors import UnknownCollection, UnknownImage
+from index_store.kept import insert_kept
 from index_store.records import Collection, ImageRecord, NewImage, Seqs, Vectors
 from index_store.schema import clock, collections, images
 
@@ -70,6 +71,7 @@ def insert_images(connection: Connection, collection: Collection, new: Sequence[
     moment = now()
     rows = [{**_columns(image), "seq": first + i, "created_at": moment} for i, image in enumerate(new)]
     connection.execute(insert(images), [{**row, "collection_key": collection.key} for row in rows])
+    insert_kept(connection, collection, [(first + i, image.kept) for i, image in enumerate(new) if image.kept])
     return [row["seq"] for row in rows]
 
 
@@ -87,8 +89,10 @@ def vector_chunks(
     """Living images with after < seq <= up_to, ascending, in chunks of seqs (M,) int64 and vectors (M, D) float32.
 
     One short read a chunk: however many rows there are, memory stays small and no transaction stays open.
+    Raises UnknownCollection where the collection ends meanwhile, deleted or embedded again: what was given is no longer
+    all there is.
     """
-    mine = images.c.collection_key == collection.key
+    mine = and_(images.c.collection_key == collection.key, _is_current(collection))
     query = select(images.c.seq, images.c.vector).where(mine, images.c.seq <= up_to, ALIVE).order_by(images.c.seq)
     full = after < up_to
     while full and (rows := connection.execute(query.where(images.c.seq > after).limit(CHUNK)).all()):
@@ -96,6 +100,8 @@ def vector_chunks(
         seqs = np.array([row.seq for row in rows], dtype=np.int64)
         yield seqs, halves.reshape(len(rows), collection.dim).astype(np.float32)
         after, full = rows[-1].seq, len(rows) == CHUNK
+    if not connection.scalar(select(_is_current(collection))):
+        raise UnknownCollection(f"collection {collection.name!r} was deleted or embedded again meanwhile")
 
 
 def deletions_between(connection: Connection, collection: Collection, after: int, up_to: int) -> list[int]:
@@ -113,13 +119,23 @@ def find_image(connection: Connection, collection: Collection, image_id: str) ->
     return row
 
 
+def _is_current(collection: Collection) -> ColumnElement[bool]:
+    """Whether the rows under the collection's key are still its own: one embedded again keeps its key, not its uid."""
+    return exists().where(collections.c.key == collection.key, collections.c.uid == collection.uid)
+
+
 def _chunks(values: Sequence[Any], size: int = 500) -> Iterator[Sequence[Any]]:
     return (values[i : i + size] for i in range(0, len(values), size))
 
 
 def _columns(image: NewImage) -> dict[str, Any]:
-    plain = {name: getattr(image, name) for name in image.__dataclass_fields__ if name != "vector"}
-    return {**plain, "vector": image.vector.astype(VECTOR_DTYPE).tobytes()}
+    plain = {name: getattr(image, name) for name in image.__dataclass_fields__ if name not in ("vector", "kept")}
+    return {**plain, "vector": as_stored(image.vector)}
+
+
+def as_stored(vector: Vectors) -> bytes:
+    """A vector (D,) as the catalog keeps it: float16, little-endian."""
+    return vector.astype(VECTOR_DTYPE).tobytes()
 
 
 def as_record(row: Row[Any]) -> ImageRecord:

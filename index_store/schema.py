@@ -110,6 +110,35 @@ generations = Table(
     Column("manifest_sha256", String(64), nullable=False),
 )
 
+# What is kept of pictures whose files are nowhere else. Apart from `images`, whose rows searches read.
+pictures = Table(
+    "pictures",
+    metadata,
+    Column("seq", ForeignKey(images.c.seq, ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("collection_key", ForeignKey("collections.key"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+# So that counting and adding up reads no pictures.
+Index("pictures_by_collection", pictures.c.collection_key, pictures.c.size)
+
+# A collection that is being embedded again by another extractor, and the vectors made so far.
+reembeddings = Table(
+    "reembeddings",
+    metadata,
+    Column("uid", String(32), primary_key=True),
+    Column("collection_key", ForeignKey("collections.key", ondelete="CASCADE"), nullable=False, unique=True),
+    Column("fingerprint", String(255), nullable=False),
+    Column("dim", Integer, nullable=False),
+)
+new_vectors = Table(
+    "new_vectors",
+    metadata,
+    Column("seq", ForeignKey(images.c.seq, ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("vector", LargeBinary, nullable=False),
+)
+
 jobs = Table(
     "jobs",
     metadata,

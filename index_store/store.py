@@ -20,6 +20,7 @@ from index_store.records import (
     Collection,
     CollectionStats,
     ImageRecord,
+    KeptFacts,
     Match,
     NewImage,
     RebuildReport,
@@ -103,8 +104,11 @@ class ImageStore:
     def stats(self, collection: Collection) -> CollectionStats:
         """How many pictures a collection holds and how far its index has followed."""
         newest = InForce.find(self.catalog, collection, self._folder)
+        kept, kept_bytes = self.catalog.kept_totals(collection)
         return CollectionStats(
             images=self.catalog.count(collection),
+            kept=kept,
+            kept_bytes=kept_bytes,
             generation=newest.folder.name if newest else None,
             index_kind=newest.manifest.kind if newest else None,
             indexed=newest.manifest.count if newest else 0,
@@ -154,6 +158,7 @@ class ImageStore:
         with self.catalog.writing() as connection:
             now = find_collection(connection, name)
             if now.uid != found.collection.uid:
+                self._check(now)
                 raise UnknownCollection(f"collection {name!r} was deleted meanwhile; send the request again")
             admission.decide(connection, now, since=found.clock)
         return admission.outcomes(self.catalog)
@@ -161,6 +166,10 @@ class ImageStore:
     def image(self, name: str, image_id: str) -> ImageRecord:
         """Raises UnknownImage."""
         return self.catalog.image(self.collection(name), image_id)
+
+    def kept(self, name: str, image_id: str) -> KeptFacts | None:
+        """What is kept of a picture besides its vector, if anything."""
+        return self.catalog.kept_facts(self.collection(name), image_id)
 
     def images(self, name: str, after: int = 0, limit: int = 100) -> list[ImageRecord]:
         """Up to `limit` pictures with `seq` above `after`, in the order of their adding."""
@@ -194,8 +203,12 @@ class ImageStore:
                 return _Found(moment.collection, moment.snapshot.clock, ranked, records)
 
     def _moment(self, name: str) -> Moment:
-        collection = self._bound(name)
-        return Moment.of(collection, self._view(collection))
+        while True:
+            collection = self._bound(name)
+            try:
+                return Moment.of(collection, self._view(collection))
+            except UnknownCollection:  # since a moment ago; `_bound` says what became of it
+                continue
 
     def _stacked(self, images: Sequence[NewImage]) -> Vectors:
         """Vectors (N, D) of `images`. One of another length must not reach the catalog, nor one that is no number."""
@@ -206,13 +219,17 @@ class ImageStore:
 
     def _bound(self, name: str) -> Collection:
         collection = self.catalog.collection(name)
+        self._check(collection)
+        return collection
+
+    def _check(self, collection: Collection) -> None:
         if not self._is_ours(collection):
             raise FingerprintMismatch(
-                f"collection {name!r} holds vectors of {collection.fingerprint} ({collection.dim} numbers each), this "
-                f"service makes {self._fingerprint} ({self._dim}): put the `extractor` settings back as they were, or "
-                "index the pictures again into a new collection with scripts/build_index.py"
+                f"collection {collection.name!r} holds vectors of {collection.fingerprint} ({collection.dim} numbers "
+                f"each), this service makes {self._fingerprint} ({self._dim}): put the `extractor` settings back as "
+                "they were, or embed its pictures again with "
+                f"`python scripts/build_index.py --reembed --collection {collection.name}`"
             )
-        return collection
 
     def _is_ours(self, collection: Collection) -> bool:
         return (collection.fingerprint, collection.dim) == (self._fingerprint, self._dim)

@@ -1,25 +1,22 @@
 """Many picture files into a collection: decoding runs beside embedding, and each batch is one durable commit."""
 
-import os
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from itertools import islice
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from extractor.interface import Pixels
-from index_store import AddOutcome, NewImage
+from index_store import AddOutcome, KeptPicture, NewImage
 from index_store.files import sha256_of
 from retrieval.engine import Engine
 from retrieval.errors import BadImage, InputError, PictureTooLarge
+from retrieval.keeping import kept_of
 from retrieval.picture import Picture, decode
+from retrieval.pipeline import in_batches
 from retrieval.retriever import new_image
 from retrieval.schemas import valid_id
 from retrieval.settings import InputSettings, Settings
-
-LOOKAHEAD = 3  # batches that are being decoded while one is embedded
 
 
 @dataclass(frozen=True)
@@ -45,6 +42,7 @@ class FileOutcome:
 class _Read:
     picture: Picture
     pixels: Pixels
+    kept: KeptPicture | None
 
 
 _Reading = tuple[ImageFile, "Future[_Read | FileOutcome]"]
@@ -64,20 +62,9 @@ class BulkAdder:
 
         What was yielded is on the disk, so an interruption loses no more than the batch under way.
         """
-        rest = iter(files)
-        under_way: deque[list[_Reading]] = deque()
-        with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode") as pool:
-            try:
-                while batch := list(islice(rest, self._settings.extractor.batch_size)):
-                    under_way.append(self._begin(pool, batch))
-                    if len(under_way) > LOOKAHEAD:
-                        yield from self._finish(under_way.popleft())
-                while under_way:
-                    yield from self._finish(under_way.popleft())
-            finally:
-                pool.shutdown(cancel_futures=True)
+        return in_batches(files, self._settings.extractor.batch_size, self._begin, self._finish)
 
-    def _begin(self, pool: ThreadPoolExecutor, batch: list[ImageFile]) -> list[_Reading]:
+    def _begin(self, pool: Executor, batch: list[ImageFile]) -> list[_Reading]:
         known = self._engine.store.known_ids(self._collection, [file.id for file in batch if not _trouble(file)])
         return [
             (file, pool.submit(_recognise, file, known[file.id]) if file.id in known else pool.submit(self._read, file))
@@ -85,9 +72,11 @@ class BulkAdder:
         ]
 
     def _read(self, file: ImageFile) -> _Read | FileOutcome:
-        picture = decode(_bytes_of(file, self._settings.input), self._settings.input)
+        data = _bytes_of(file, self._settings.input)
+        picture = decode(data, self._settings.input)
         picture.pixels_sha256  # noqa: B018  # hashed here, on one of many threads, and kept
-        return _Read(picture, self._engine.extractor.prepare(picture.image))
+        kept = kept_of(data, picture, self._settings.keep) if self._settings.keep.files else None
+        return _Read(picture, self._engine.extractor.prepare(picture.image), kept)
 
     def _finish(self, batch: list[_Reading]) -> list[FileOutcome]:
         results = [_result(file, result) for file, result in batch]
@@ -146,4 +135,4 @@ def _trouble(file: ImageFile) -> str:
 
 
 def _new(file: ImageFile, read: _Read, vector: Any) -> NewImage:
-    return new_image(file.id, read.picture, vector, file.source, file.metadata)
+    return replace(new_image(file.id, read.picture, vector, file.source, file.metadata), kept=read.kept)

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from index_store import Collection, CollectionStats, ImageRecord, Job
+from index_store import Collection, CollectionStats, ImageRecord, Job, KeptFacts
 from retrieval.retriever import AddAnswer, SearchAnswer, Took, Verdict
 
 
@@ -53,6 +53,11 @@ def took_ms(took: Took) -> dict[str, float]:
     return {name: round(getattr(took, name), 2) for name in ("decode", "embed", "search", "total")}
 
 
+def described_reply(collection: str, image: ImageRecord, kept: KeptFacts | None) -> dict[str, Any]:
+    """`image_reply`, and what the catalog keeps of the picture itself."""
+    return {**image_reply(collection, image), "kept": asdict(kept) if kept else None}
+
+
 def image_reply(collection: str, image: ImageRecord) -> dict[str, Any]:
     """A picture as the catalog knows it; `size` is in bytes."""
     record = {**asdict(image), "collection": collection, "created_at": moment(image.created_at)}
@@ -71,7 +76,8 @@ def collection_reply(collection: Collection, threshold: float, stats: Collection
     }
     if stats:
         index = {"kind": stats.index_kind, "generation": stats.generation, "images": stats.indexed}
-        reply |= {"images": stats.images, "index": {**index, "pending": stats.pending}}
+        kept = {"images": stats.kept, "bytes": stats.kept_bytes}
+        reply |= {"images": stats.images, "kept": kept, "index": {**index, "pending": stats.pending}}
     return reply
 
 

@@ -94,7 +94,9 @@ class Image(ServiceResource):
 
     def get(self, image_id: str) -> Reply:
         query = CollectionQuery.of_query(request)
-        return replies.image_reply(query.collection, self.service.store.image(query.collection, image_id))
+        store = self.service.store
+        image = store.image(query.collection, image_id)
+        return replies.described_reply(query.collection, image, store.kept(query.collection, image_id))
 
     def patch(self, image_id: str) -> Reply:
         query = CollectionQuery.of_query(request)

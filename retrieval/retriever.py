@@ -2,15 +2,16 @@
 
 import os
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Semaphore
 from time import perf_counter
 from typing import Any, Literal
 
 from extractor import Batcher
 from extractor.interface import Vectors
-from index_store import AddOutcome, Collection, ImageStore, Match, NewImage, RefinedMatches, Refinement
+from index_store import AddOutcome, Collection, ImageStore, KeptPicture, Match, NewImage, RefinedMatches, Refinement
 from retrieval.errors import BadPayload
+from retrieval.keeping import kept_of
 from retrieval.payload import ImageSource
 from retrieval.picture import Picture, decode
 from retrieval.settings import Settings
@@ -66,6 +67,7 @@ class AddAnswer:
 
 @dataclass(frozen=True)
 class _Embedded:
+    data: bytes
     picture: Picture
     vector: Vectors
     decode_ms: float
@@ -110,6 +112,7 @@ class Retriever:
         query = self._embed(image)
         started = perf_counter()
         new = new_image(image_id or uuid.uuid4().hex, query.picture, query.vector, image.origin, metadata)
+        new = replace(new, kept=self._kept(query))
         (outcome,) = self._store.add(collection, [new], near=threshold, reject=reject)
         return AddAnswer(new.id, outcome.status, _verdicts(outcome, query.picture, threshold), _took(query, started))
 
@@ -133,6 +136,10 @@ class Retriever:
             raise BadPayload(f"top_k: at most {most}")
         return top_k or self._settings.search.top_k
 
+    def _kept(self, query: _Embedded) -> KeptPicture | None:
+        with self._decoding:
+            return kept_of(query.data, query.picture, self._settings.keep)
+
     def _embed(self, image: ImageSource) -> _Embedded:
         started = perf_counter()
         data = image.read()
@@ -141,7 +148,7 @@ class Retriever:
                 picture = decode(data, self._settings.input)
             decoded = perf_counter()
             vector = announced.embed(picture.image)
-        return _Embedded(picture, vector, 1e3 * (decoded - started), 1e3 * (perf_counter() - decoded))
+        return _Embedded(data, picture, vector, 1e3 * (decoded - started), 1e3 * (perf_counter() - decoded))
 
 
 def judge(match: Match, query: Picture, threshold: float) -> Verdict:

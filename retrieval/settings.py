@@ -78,6 +78,14 @@ class SearchSettings(_Section):
         return self
 
 
+class KeepSettings(_Section):
+    """Section `keep` of config.yaml."""
+
+    pictures: Literal["thumbnail", "original", "nothing"]
+    side: int = Field(ge=64, le=8192)
+    files: bool
+
+
 class CatalogSettings(_Section):
     """Section `catalog` of config.yaml."""
 
@@ -103,6 +111,7 @@ class Settings(_Section):
     input: InputSettings
     extractor: ExtractorSettings
     search: SearchSettings
+    keep: KeepSettings
     catalog: CatalogSettings
     index: IndexSettings
     maintenance: MaintenanceSettings

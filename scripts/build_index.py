@@ -3,15 +3,23 @@
 Ids are paths relative to their FOLDER. Run it again at any time, also while the service runs: what is in is passed
 over, so an interrupted run goes on where it stopped. A file that cannot be read is reported and the rest goes on; the
 exit status is 1 if there was any.
+
+After a change of the extractor: `python scripts/build_index.py --reembed --collection NAME` embeds the pictures of a
+collection again, from the files that they came from, the library, or what the catalog keeps of them. Until all is done
+the collection stays as it is, for services with the old settings; an interrupted run goes on where it stopped. Where
+pictures are found nowhere, nothing changes, and the exit status is 1.
 """
 
 import argparse
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from time import perf_counter
+from typing import TypeVar
 
 from tqdm import tqdm
 
@@ -19,11 +27,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it also 
 
 import index_store
 from extractor import ExtractorError
-from index_store import Catalog, JobBoard, StoreError
-from retrieval.bulk import BulkAdder, FileOutcome, ImageFile
+from index_store import Catalog, JobBoard, Reembedding, StoreError
+from retrieval.bulk import BulkAdder, ImageFile
 from retrieval.engine import Engine
 from retrieval.errors import InputError
 from retrieval.maintenance import become_owner
+from retrieval.reembed import Reembedder
 from retrieval.schemas import DEFAULT_COLLECTION, NewCollection
 from retrieval.settings import BadSettings, Settings, load_settings
 
@@ -36,17 +45,34 @@ MEANINGS = {
     "duplicate": "left out as duplicates",
     "failed": "failed",
 }
+SOURCES = {
+    "file": "embedded from the files that they came from",
+    "library": "from the library",
+    "original": "from kept originals",
+    "thumbnail": "from kept thumbnails",
+    "missing": "missing",
+}
+NOT_ALL = (
+    "{name!r} stays as it is, since {count:,} of its pictures were found nowhere: put them back where they were and "
+    "give the same command again, or add --forget-missing to go on without them"
+)
+Outcome = TypeVar("Outcome")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Index what the command line names; returns the exit status."""
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if trouble := _misuse(arguments):
+        parser.error(trouble)
     missing = [str(folder) for folder in arguments.folders if not folder.is_dir()]
     if missing:
         return _stop(f"no such folder: {', '.join(missing)}")
     try:
         NewCollection.of({"name": arguments.collection}, strict=True)
         settings = load_settings(arguments.config)
+        if arguments.reembed:
+            return reembed(settings, arguments.collection, arguments.forget_missing)
         counts = index(settings, arguments.folders, arguments.collection, arguments.on_duplicate == "reject")
     except (BadSettings, ExtractorError, StoreError, InputError, OSError) as error:
         return _stop(str(error))
@@ -75,6 +101,44 @@ def index(settings: Settings, folders: Sequence[Path], collection: str, reject: 
     return counts
 
 
+def reembed(settings: Settings, collection: str, forget_missing: bool) -> int:
+    """Bring a collection to the extractor of the settings, with progress and a summary; gives the exit status."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with closing(Catalog(settings.catalog_url)) as catalog:
+        if not _is_ours_now(settings, catalog, collection, forget_missing):
+            return 1
+        index_store.sweep(catalog, settings.data_dir / "index")
+        print(rebuild(settings, catalog, collection), file=sys.stderr)
+    return 0
+
+
+def _is_ours_now(settings: Settings, catalog: Catalog, collection: str, forget_missing: bool) -> bool:
+    with Engine.open(settings, catalog) as engine:
+        extractor = engine.extractor
+        begun = Reembedding.begin(catalog, collection, extractor.fingerprint, extractor.dim)
+        if begun is None:
+            print(f"{collection!r} is of this extractor already: {extractor.fingerprint}", file=sys.stderr)
+            return True
+        return _reembedded(settings, engine, begun, forget_missing)
+
+
+def _reembedded(settings: Settings, engine: Engine, begun: Reembedding, forget_missing: bool) -> bool:
+    started = perf_counter()
+    counts: Counter[str] = Counter()
+    done, total = begun.progress()
+    reembedder = Reembedder(settings, engine, begun, forget_missing)
+    for outcome in _progress(reembedder.run(), total, done):
+        counts[outcome.status] += 1
+        if outcome.status == "missing":
+            tqdm.write(f"missing: {outcome.id}: {outcome.detail}", file=sys.stderr)
+    earlier = f"{done:,} embedded by earlier runs, " if done else ""
+    print(earlier + summary(counts, perf_counter() - started, SOURCES), file=sys.stderr)
+    if not reembedder.finished:
+        name = begun.collection.name
+        print(NOT_ALL.format(count=counts["missing"], name=name), file=sys.stderr)
+    return reembedder.finished
+
+
 def rebuild(settings: Settings, catalog: Catalog, collection: str) -> str:
     """Bring the index up to date, here or, where a service looks after it, there; says which."""
     lock = become_owner(settings.data_dir)
@@ -97,17 +161,17 @@ def pictures(folders: Sequence[Path]) -> Iterator[ImageFile]:
                     yield ImageFile(path.relative_to(root).as_posix(), path, source=_printable(path))
 
 
-def summary(counts: Counter[str], seconds: float) -> str:
-    """Counts, duration and rate, in a line."""
-    parts = [
-        f"{counts[status]:,} {meaning}" for status, meaning in MEANINGS.items() if counts[status] or status == "added"
-    ]
+def summary(counts: Counter[str], seconds: float, meanings: Mapping[str, str] = MEANINGS) -> str:
+    """Counts, duration and rate, in a line; the first count in any case."""
+    always = next(iter(meanings))
+    parts = [f"{counts[each]:,} {meaning}" for each, meaning in meanings.items() if counts[each] or each == always]
     return f"{', '.join(parts)}; {seconds:.1f} s, {sum(counts.values()) / max(seconds, 1e-9):.1f} pictures/s"
 
 
-def _progress(outcomes: Iterator[FileOutcome], total: int) -> Iterator[FileOutcome]:
+def _progress(outcomes: Iterator[Outcome], total: int, done: int = 0) -> Iterator[Outcome]:
     calm = 0.2 if sys.stderr.isatty() else 10  # a log file needs no second-by-second bar
-    return iter(tqdm(outcomes, total=total, unit="picture", smoothing=0.05, mininterval=calm, dynamic_ncols=True))
+    look = partial(tqdm, unit="picture", smoothing=0.05, mininterval=calm, dynamic_ncols=True)
+    return iter(look(outcomes, total=total, initial=done))
 
 
 def _printable(path: Path) -> str:
@@ -124,17 +188,29 @@ def _stop(message: str, status: int = 2) -> int:
     return status
 
 
+def _misuse(arguments: argparse.Namespace) -> str:
+    """What is wrong with options that do not go together, or nothing."""
+    if not arguments.reembed:
+        if arguments.forget_missing:
+            return "--forget-missing goes with --reembed only"
+        return "" if arguments.folders else "name at least one FOLDER, or give --reembed"
+    if arguments.folders:
+        return "--reembed takes no folders: it finds the pictures of the collection by itself"
+    return "--on-duplicate has no meaning with --reembed" if arguments.on_duplicate else ""
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="searched with its sub-folders")
+    parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="searched with its sub-folders")
     parser.add_argument("--config", type=Path, metavar="FILE", help="what differs from config.yaml")
     parser.add_argument("--collection", default=DEFAULT_COLLECTION, metavar="NAME", help="default: %(default)s")
     parser.add_argument(
         "--on-duplicate",
         choices=("keep", "reject"),
-        default="keep",
-        help="reject: leave out a picture that the collection holds already (default: %(default)s)",
+        help="reject: leave out a picture that the collection holds already (default: keep)",
     )
+    parser.add_argument("--reembed", action="store_true", help="make the collection one of the present extractor")
+    parser.add_argument("--forget-missing", action="store_true", help="with --reembed: drop pictures found nowhere")
     return parser
 
 

@@ -23,13 +23,16 @@ def _vectors_for(store: ImageStore):
 
 
 def test_searching_with_another_extractor_names_the_way_out(stranger: ImageStore) -> None:
-    with pytest.raises(FingerprintMismatch, match=r"f1 .*put the `extractor` settings back .*build_index\.py"):
+    with pytest.raises(
+        FingerprintMismatch,
+        match=r"f1 .*put the `extractor` settings back .*build_index\.py --reembed --collection pictures`",
+    ):
         stranger.search(NAME, _vectors_for(stranger), 1)
 
 
 @pytest.mark.parametrize("near", [None, 0.9])
 def test_adding_with_another_extractor_stores_nothing(stranger: ImageStore, store: ImageStore, near) -> None:
-    with pytest.raises(FingerprintMismatch, match="or index the pictures again into a new collection"):
+    with pytest.raises(FingerprintMismatch, match="or embed its pictures again with"):
         stranger.add(NAME, [new_image("x", _vectors_for(stranger)[0])], near=near)
     assert store.stats(store.collection(NAME)).images == 3
 

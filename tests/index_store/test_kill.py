@@ -42,13 +42,17 @@ def test_nothing_acknowledged_is_lost_by_kill_9(open_store: Callable, tmp_path: 
     for life in range(lives):
         told += _killed_after(tmp_path, life * 100_000, float(random.uniform(0.05, 0.7)))
     store = open_store()
-    held = [record.id for record in store.images(NAME, limit=100_000)]
+    records = store.images(NAME, limit=100_000)
+    held = [record.id for record in records]
     vectors = np.concatenate([unit_vectors(1, seed=int(number)) for number in held])
     queries = unit_vectors(5, seed=1)
     assert len(told) > 10
     assert set(map(str, told)) <= set(held)
     assert len(held) <= len(told) + lives  # one a life may have been stored but not told
     assert found(store, queries) == exactly(queries, held, vectors)
+    for record in records:
+        kept = store.catalog.kept_picture(record.seq)
+        assert kept is not None and kept.data == record.id.encode() * 1000
     with sqlite3.connect(tmp_path / "catalog.db") as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     connection.close()

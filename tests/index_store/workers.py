@@ -6,7 +6,7 @@ from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
-from index_store import Catalog, JobBoard
+from index_store import Catalog, JobBoard, KeptPicture
 from tests.index_store.stores import NAME, new_store
 from tests.index_store.vectors import new_image, unit_vectors
 
@@ -34,7 +34,8 @@ def add_and_say(folder: Path, first: int) -> None:
     store = new_store(folder)
     for number in range(first, first + 100_000):
         vector = unit_vectors(1, seed=number)[0]
-        store.add(NAME, [new_image(str(number), vector)], near=0.95, reject=True)
+        kept = KeptPicture("original", str(number).encode() * 1000)
+        store.add(NAME, [new_image(str(number), vector, kept=kept)], near=0.95, reject=True)
         print(number, flush=True)
         if number % 40 == 39:
             store.rebuild(NAME)

@@ -158,6 +158,7 @@ def test_a_picture_is_described(client):
         "source": None,
         "metadata": {},
         "created_at": 0,
+        "kept": {"kind": "thumbnail", "size": described["kept"]["size"]},
     }
     assert described["created_at"].endswith("Z")
     assert client.get("/images/one").status_code == 404  # the default collection is another

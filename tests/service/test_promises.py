@@ -72,6 +72,7 @@ def test_1_what_was_acknowledged_survives_kill_9_and_is_found(data_dir, enough):
         held = [int(name) for name in listed(server)]
         assert acknowledged <= set(held)
         assert len(held) <= len(acknowledged) + CLIENTS  # at most the one under way of each client
+        assert server.get("/collections/default")["kept"]["images"] == len(held)
         is_exact(server, held, queries=[*held[-10:], 601, 602])
 
 
