@@ -9,9 +9,21 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from retrieval.settings import Settings, load_settings
+from tests import chosen
 
 MakeSettings = Callable[..., Settings]
 MakeClient = Callable[..., FlaskClient]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--extractor", choices=("thumbnail", "resnet"), default="thumbnail", help="for tests of the service"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # a worker of xdist has it from the environment
+        chosen.choose(config.getoption("--extractor"))
 
 
 @pytest.fixture
@@ -19,7 +31,7 @@ def settings(tmp_path: Path) -> MakeSettings:
     """Settings over a data folder of this test's own: `settings(search={"top_k": 3})`."""
 
     def make(**changes: Any) -> Settings:
-        base: dict[str, Any] = {"data_dir": tmp_path / "data", "extractor": {"name": "thumbnail"}}
+        base: dict[str, Any] = {"data_dir": tmp_path / "data", "extractor": chosen.section()}
         base["maintenance"] = {"enabled": False, "inbox_settle_s": 0.0}
         for key, value in changes.items():
             base[key] = {**base.get(key, {}), **value} if isinstance(value, dict) else value

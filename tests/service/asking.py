@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from extractor import Extractor
-from extractor.thumbnail import Thumbnail
+from tests import chosen
 from tests.corpus import encoded, photo
 
 SMALL = (64, 48)
@@ -51,7 +51,7 @@ class Exact:
     """
 
     def __init__(self, held: Mapping[str, bytes], extractor: Extractor | None = None) -> None:
-        self._extractor = extractor or Thumbnail()
+        self._extractor = extractor or chosen.extractor()
         self._ids = list(held)
         kept = self._embedded(list(held.values())).astype(np.float16).astype(np.float64)
         self._vectors = kept / np.linalg.norm(kept, axis=1, keepdims=True)

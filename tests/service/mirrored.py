@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from scripts import build_index
 class Mirrored(Thumbnail):
     """The thumbnail's numbers in the reverse order: as good, and comparable to none of the thumbnail's own."""
 
-    fingerprint = "mirrored-" + Thumbnail.fingerprint
+    made_of = replace(Thumbnail.made_of, model="mirrored")
 
     def embed_prepared(self, pictures: Any) -> Vectors:
         time.sleep(float(os.environ.get("MIRRORED_PAUSE_S", "0")))

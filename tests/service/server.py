@@ -14,6 +14,7 @@ from typing import Any
 
 import requests
 
+from tests import chosen
 from tests.service.asking import body
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -152,7 +153,7 @@ def configuration(data_dir: Path, **changes: Any) -> dict[str, Any]:
     base: dict[str, Any] = {
         "data_dir": str(data_dir),
         "server": {"port": 0, "threads": 16},
-        "extractor": {"name": "thumbnail", "model_dir": str(ROOT / ".models")},
+        "extractor": {"model_dir": str(ROOT / ".models")} | chosen.section(),
         "maintenance": {"poll_s": 0.1, "inbox_settle_s": 0.0},
     }
     return {key: {**base.get(key, {}), **changes.get(key, {})} for key in (base | changes) if key != "data_dir"} | {

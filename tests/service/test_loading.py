@@ -8,6 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from retrieval.errors import NotReady
+from tests import chosen
 from tests.conftest import MakeClient
 from tests.service.asking import body, jpeg
 
@@ -85,4 +86,4 @@ def test_ready_names_the_extractor(make_client):
     answer = client.get("/readyz")
     assert answer.status_code == 200
     assert answer.json["status"] == "ready"
-    assert answer.json["fingerprint"].startswith("thumbnail/")
+    assert answer.json["fingerprint"] == chosen.extractor().fingerprint

@@ -102,7 +102,7 @@ def test_a_stopped_job_is_queued_again_and_leaves_no_process(data_dir, ending):
 def test_an_ingest_killed_in_the_middle_loses_nothing_and_takes_nothing_twice(data_dir):
     drop(data_dir, MANY)
     library = data_dir / "library/default"
-    with serving(data_dir, extractor={"name": "thumbnail", "batch_size": 8}) as server:
+    with serving(data_dir, extractor={"batch_size": 8}) as server:
         job = server.start_job("ingest")
         until(lambda: library.is_dir() and len(list(library.iterdir())) >= 20, "some to be taken in")
         server.kill()

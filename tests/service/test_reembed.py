@@ -116,7 +116,7 @@ def test_a_running_service_of_each_settings_knows_at_once(serve, config, folder,
     assert refusal.json["type"] == "urn:imageretrieval:fingerprint-mismatch"
     assert new.get("/collections/default").json["index"]["pending"] == 0
     assert reembed(config) == 0
-    assert f"of this extractor already: {Mirrored.fingerprint}" in capsys.readouterr().err
+    assert f"of this extractor already: {Mirrored().fingerprint}" in capsys.readouterr().err
 
 
 def test_every_kind_of_source_is_found_in_its_turn(serve, config, folder, change_extractor, capsys):

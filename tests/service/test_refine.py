@@ -10,6 +10,8 @@ from PIL import Image
 from tests.corpus import encoded, photo
 from tests.service.asking import SMALL, body, form, jpeg
 
+# Whatever the service under test has otherwise: here blended pictures must have blended vectors.
+THUMBNAILS = {"name": "thumbnail", "transform": None}
 STEPS = [
     {"expand": "average"},
     {"expand": "alpha", "expand_k": 3, "alpha": 2},
@@ -173,7 +175,7 @@ def test_an_empty_collection_has_no_matches(served, refine):
 @pytest.mark.parametrize(("depth", "best"), [(2, ["3", "0"]), (100, ["3", "10"])])
 def test_the_depth_is_a_setting(make_client, depth, best):
     """Only the nearest so many can come to the front."""
-    client = make_client(search={"refine_depth": depth})
+    client = make_client(search={"refine_depth": depth}, extractor=THUMBNAILS)
     client.application.extensions["service"].wait_until_ready()
     matches = answer(fill(client), blend(3), top_k=2, refine={"augment_k": 3})["matches"]
     assert [match["id"] for match in matches] == best
