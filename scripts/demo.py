@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it also 
 
 from retrieval.settings import BadSettings, Settings, load_settings
 from scripts.build_index import pictures
-from scripts.edits import centre_crop
+from evaluation.edits.shapes import centre_crop
 
 ROOT = Path(__file__).resolve().parents[1]
 START_S = 60

@@ -23,7 +23,7 @@ from retrieval.bulk import BulkAdder, ImageFile
 from retrieval.engine import Engine
 from retrieval.settings import Settings, load_settings
 from scripts.build_index import pictures
-from scripts.edits import REQUIRED
+from evaluation.edits import REQUIRED
 from scripts.serving import serving
 
 AIM = 0.99

@@ -12,7 +12,7 @@ from index_store import Catalog
 from retrieval.bulk import BulkAdder, ImageFile
 from retrieval.engine import Engine
 from retrieval.settings import load_settings
-from scripts.edits import REQUIRED
+from evaluation.edits import REQUIRED
 from tests.corpus import encoded
 from tests.service.server import ROOT, Server, serving
 
