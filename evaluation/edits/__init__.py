@@ -91,7 +91,9 @@ _ALL = [
     _three("watermark", overlays.watermark, "opacity of text all over", (0.15, 0.3), (0.35, 0.5), (0.55, 0.75)),
     _three("emoji", overlays.emoji, "size, of the shorter side", (0.15, 0.22), (0.28, 0.38), (0.45, 0.6)),
     _three("logo", overlays.logo, "size, of the shorter side", (0.15, 0.25), (0.3, 0.45), (0.5, 0.7)),
-    _three("caption bar", overlays.caption, "height of the bar, of the picture's", (0.1, 0.15), (0.2, 0.3), (0.35, 0.5)),
+    _three(
+        "caption bar", overlays.caption, "height of the bar, of the picture's", (0.1, 0.15), (0.2, 0.3), (0.35, 0.5)
+    ),
     _three("meme", overlays.meme, "height of each of two lines", (0.08, 0.12), (0.15, 0.2), (0.25, 0.32)),
     _three("blend", scenes.blend, "share of another picture", (0.15, 0.25), (0.3, 0.4), (0.45, 0.55)),
     _three("picture on it", scenes.under_picture, "sides of another picture", (0.25, 0.35), (0.4, 0.5), (0.55, 0.65)),
