@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from evaluation.measures import BLOCK, Numbers, ScoreBlock, Scores
 
-KS = (1, 2, 4, 8)
+KS = ("1", "2", "4", "8")
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class ClassAccuracy:
 
     queries: int
     mean_ap: float
-    recall_at: dict[int, float]
+    recall_at: dict[str, float]
 
 
 def measure_classes(block: ScoreBlock, labels: Sequence[str]) -> ClassAccuracy:
@@ -51,7 +51,7 @@ def _one(scores: Scores, labels: Numbers, query: int) -> list[float] | None:
     if not right.any():
         return None
     scores = np.delete(scores, query)
-    return [average_precision(scores, right), *[recall_at(scores, right, k) for k in KS]]
+    return [average_precision(scores, right), *[recall_at(scores, right, k) for k in map(int, KS)]]
 
 
 def average_precision(scores: Scores, right: NDArray[np.bool_]) -> float:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evaluation.classes import KS
-from evaluation.edits import EDITS
+from evaluation.edits import EDITS, STRENGTHS
 from evaluation.results import CHAIN, PRECISIONS, Accuracy, Result
 
 NONE = "–"
@@ -81,6 +81,20 @@ def _groups(title: str, results: Sequence[Result], shown: Callable[[str], bool])
             cells = [f"{group.found_first:.0%} / {group.above_threshold:.0%}" for group in groups]
             rows.append([groups[0].name, str(groups[0].copies), *cells])
     return Table(title, ["edit", "copies", *[result.name for result in results]], rows)
+
+
+def of_edits() -> Table:
+    """The suite's edits and the range that each strength is drawn from."""
+    rows = []
+    for edit in EDITS.values():
+        ranges = [_range(edit.levels[name]) for name in STRENGTHS if name in edit.levels]
+        rows.append([edit.name, edit.unit, *(ranges or ["", "always the same", ""])])
+    return Table("Edits", ["edit", "amount", *STRENGTHS], rows)
+
+
+def _range(amount: tuple[float, float]) -> str:
+    low, high = amount
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
 
 
 def of_grid(records: Sequence[dict[str, Any]], keys: Sequence[str]) -> Table:

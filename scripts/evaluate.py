@@ -41,6 +41,9 @@ OUT = Path("run/evaluation")
 def main(argv: Sequence[str] | None = None) -> int:
     """Evaluate what the command line names; returns the exit status."""
     given = _parser().parse_args(argv)
+    if given.edits:
+        print(tables.of_edits().markdown())
+        return 0
     try:
         run(given)
     except (EvaluationError, BadSettings, ExtractorError, OSError) as error:
@@ -157,6 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch", type=_positive, default=16, metavar="N", help="pictures at a time (%(default)s)")
     side = "longer side to which larger pictures are scaled down before they are edited (%(default)s)"
     parser.add_argument("--longest", type=_positive, default=1024, metavar="PIXELS", help=side)
+    parser.add_argument("--edits", action="store_true", help="list the edits and their strengths, and stop")
     _add_suite(parser.add_argument_group("edited copies"))
     _add_labelled(parser.add_argument_group("labelled sets"))
     return parser

@@ -8,6 +8,7 @@ from PIL.Image import Resampling, Transform, Transpose
 from evaluation.edits.drawing import colour
 
 Picture = Image.Image
+EDGE = 4  # pixels, which interpolation mixes with what lies outside
 
 
 def scaled(image: Picture, across: float, down: float) -> Picture:
@@ -63,7 +64,7 @@ def rotate_and_cut(image: Picture, rng: Generator, _: Picture, degrees: float) -
     turned = image.rotate(float(rng.choice([-1, 1])) * degrees, Resampling.BICUBIC)
     sine, cosine = np.sin(np.radians(degrees)), np.cos(np.radians(degrees))
     longer = max(image.width / image.height, image.height / image.width)
-    across, down = (max(1, round(side / (cosine + longer * sine))) for side in image.size)
+    across, down = (max(1, int(side / (cosine + longer * sine)) - EDGE) for side in image.size)
     left, top = (image.width - across) // 2, (image.height - down) // 2
     return turned.crop((left, top, left + across, top + down))
 
