@@ -16,6 +16,7 @@ from evaluation.task import Task
 PRECISIONS = (0.9, 0.99)
 STRICT = PRECISIONS[-1]
 CHAIN = "chain of "
+_ORDER = [*EDITS, *(str(case) for case in CASES), f"{CHAIN}2", f"{CHAIN}3"]
 
 
 @dataclass(frozen=True)
@@ -108,19 +109,13 @@ def _of_pairs(task: Task, descriptor: Descriptor, vectors: Vectors) -> Result:
 
 
 def _groups(task: Task, ranking: Ranking) -> Iterator[Group]:
-    """Cases and edits in the suite's order, then chains. Of a suite, pair number i is that of query number i."""
+    """In the suite's order. Of a suite, pair number i is that of query number i."""
     owned = [task.queries[number] for number in task.pairs[:, 0]]
     cases = np.array([item.edits if item.chain == 1 else f"{CHAIN}{item.chain}" for item in owned])
     edits = np.array([case.partition(",")[0] for case in cases])
     single = np.array([item.chain == 1 for item in owned])
-    names = [*_in_order(cases[single]), *_in_order(edits[single]), *sorted(set(cases[~single]))]
-    for name in dict.fromkeys(names):  # an edit without strengths is a case and an edit at once
+    for name in sorted({*cases, *edits[single]}, key=_ORDER.index):
         yield _group(name, np.flatnonzero((cases == name) | (edits == name)), ranking)
-
-
-def _in_order(names: np.ndarray) -> list[str]:
-    known = [*map(str, CASES), *EDITS]
-    return sorted(set(names.tolist()), key=known.index)
 
 
 def _group(name: str, pairs: Numbers, ranking: Ranking) -> Group:

@@ -1,11 +1,11 @@
 """Figures as rows of text: the same rows go to the terminal as Markdown and into the report."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from evaluation.classes import KS
-from evaluation.edits import EDITS, STRENGTHS
+from evaluation.edits import CASES, EDITS, STRENGTHS
 from evaluation.results import CHAIN, PRECISIONS, Accuracy, Result
 
 NONE = "–"
@@ -58,28 +58,24 @@ def _accuracy(record: dict[str, Any]) -> dict[str, str]:
 
 def by_edit(results: Sequence[Result]) -> Table:
     """A row for each edit, its strengths together, and for the chains."""
-    title = "By edit: found first / above the threshold for 99 % precision"
-    return _groups(title, results, lambda name: name in EDITS or name.startswith(CHAIN))
+    return _groups("By edit", results, [*EDITS, *(f"{CHAIN}{length}" for length in (2, 3))])
 
 
 def by_strength(results: Sequence[Result]) -> Table:
     """A row for each strength of an edit."""
-    title = "By strength: found first / above the threshold for 99 % precision"
-    return _groups(title, results, lambda name: not name.startswith(CHAIN) and (name not in EDITS or _is_one(name)))
+    return _groups("By strength", results, [str(case) for case in CASES])
 
 
-def _is_one(edit: str) -> bool:
-    return len(EDITS[edit].levels) == 1
-
-
-def _groups(title: str, results: Sequence[Result], shown: Callable[[str], bool]) -> Table:
-    """In each cell two figures, in percent of the copies."""
+def _groups(title: str, results: Sequence[Result], names: Sequence[str]) -> Table:
+    """In each cell two figures, in percent of the copies; groups without copies are left out."""
     accuracies = [result.accuracy for result in results if isinstance(result.accuracy, Accuracy)]
+    by_name = [{group.name: group for group in accuracy.groups} for accuracy in accuracies]
     rows = []
-    for groups in zip(*(accuracy.groups for accuracy in accuracies), strict=True):
-        if shown(groups[0].name):
-            cells = [f"{group.found_first:.0%} / {group.above_threshold:.0%}" for group in groups]
-            rows.append([groups[0].name, str(groups[0].copies), *cells])
+    for name in (name for name in names if name in by_name[0]):
+        groups = [each[name] for each in by_name]
+        cells = [f"{group.found_first:.0%} / {group.above_threshold:.0%}" for group in groups]
+        rows.append([name, str(groups[0].copies), *cells])
+    title += ": found first / at or above the threshold for 99 % precision"
     return Table(title, ["edit", "copies", *[result.name for result in results]], rows)
 
 
