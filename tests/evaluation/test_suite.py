@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -36,6 +37,13 @@ def test_the_same_seed_gives_the_same_pixels_in_any_order(folder):
 
 def test_another_seed_gives_other_copies(folder):
     assert digests(suite(folder), range(5)) != digests(suite(folder, seed=1), range(5))
+
+
+def test_the_seed_settles_the_pixels_of_each_copy(folder):
+    copies = [item for item in suite(folder).queries if "noise" in item.edits or "crop" in item.edits][:3]
+    for copy in copies:
+        again, other = replace(copy, seed=copy.seed), replace(copy, seed=(1, copy.seed[1]))
+        assert again.open().tobytes() == copy.open().tobytes() != other.open().tobytes()
 
 
 def test_strangers_are_in_no_reference_and_in_no_pair(folder):
