@@ -154,7 +154,7 @@ def test_what_is_wrong_is_said_in_a_line(folder, tmp_path, capsys):
     (tmp_path / "scalar.yaml").write_text("extractor.size: 224\n")
     cases = {
         "no such folder": [tmp_path / "absent"],
-        "no pictures in": [tmp_path / "empty"],
+        "no pictures in": [tmp_path / "empty", "--config", THUMBNAIL],
         "give one of FOLDER, --pairs and --classes": [],
         "extractor.sise: unknown setting": [folder, "--config", tmp_path / "bad.yaml"],
         "extractor.nam: unknown setting": [folder, "--config", "extractor.nam=sscd"],
@@ -167,7 +167,7 @@ def test_what_is_wrong_is_said_in_a_line(folder, tmp_path, capsys):
         "extractor.sise: unknown": [folder, "--grid", tmp_path / "grid.yaml"],
         "expected a list of values": [folder, "--grid", tmp_path / "scalar.yaml"],
         "absent.yaml": [folder, "--grid", tmp_path / "absent.yaml"],
-        "the column query and reference": ["--pairs", tmp_path / "no.csv"],
+        "the column query and reference": ["--pairs", tmp_path / "no.csv", "--config", THUMBNAIL],
         "no pair of the CSV has both its pictures": ["--pairs", tmp_path / "none.csv", "--config", THUMBNAIL],
         "no folder holds two": ["--classes", tmp_path / "lonely", "--config", "dhash"],
     }
@@ -200,11 +200,11 @@ def test_numbers_out_of_range(folder, arguments, capsys):
 
 @pytest.mark.slow
 def test_ctrl_c_ends_it_without_a_traceback(folder, tmp_path):
-    command = [sys.executable, "scripts/evaluate.py", str(folder), "--copies", "100000", "--out", str(tmp_path)]
+    command = [sys.executable, "scripts/evaluate.py", str(folder), "--copies", "20000", "--out", str(tmp_path)]
     running = subprocess.Popen(
         [*command, "--config", THUMBNAIL], cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    assert "100000 copies" in next(line for line in running.stderr if "copies" in line)
+    assert "20000 copies" in next(line for line in running.stderr if "copies" in line)
     time.sleep(0.5)
     os.kill(running.pid, signal.SIGINT)
     errors = running.communicate(timeout=60)[1]

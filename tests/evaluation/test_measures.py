@@ -139,6 +139,7 @@ def test_blocks_of_classes_do_not_show(problem):
         assert measure_classes(lambda rows: scores[rows], labels) == whole
 
 
+@hypothesis_settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(0, 2), st.booleans()), min_size=1, max_size=6), st.integers(1, 7))
 def test_recall_at_k_is_the_mean_over_orders_of_equal_scores(rows, k):
     rows = [*rows, (1, True)]

@@ -14,7 +14,8 @@ STUDENT = "extractor.name=sscd_distilled"
 
 def test_dhash_is_far_below_the_student_and_the_student_below_the_teacher(tmp_path):
     """On photographs, of which a clone has only a few; there the two models are nearly equal."""
-    chosen = photographs()[::4]
+    found = photographs()
+    chosen = found[::4] if len(found) >= 400 else found
     (tmp_path / "photos").mkdir()
     for path in chosen:
         (tmp_path / "photos" / path.name).symlink_to(path.resolve())
@@ -24,5 +25,4 @@ def test_dhash_is_far_below_the_student_and_the_student_below_the_teacher(tmp_pa
     results = json.loads((tmp_path / "out/results.json").read_text())["results"]
     teacher, student, dhash = (result["accuracy"]["micro_ap"] for result in results)
     assert dhash < student - 0.15
-    if len(chosen) >= 100:
-        assert student < teacher
+    assert student < teacher + (0 if len(chosen) >= 100 else 0.05)
