@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -211,6 +212,13 @@ def test_ctrl_c_ends_it_without_a_traceback(folder, tmp_path):
     assert running.returncode == 130
     assert "evaluate: interrupted" in errors
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("package", ["extractor", "index_store", "retrieval"])
+def test_nothing_of_the_service_knows_the_evaluation(package):
+    for path in (ROOT / package).glob("*.py"):
+        imports = [line for line in path.read_text().splitlines() if re.match(r"\s*(from|import)\b", line)]
+        assert not [line for line in imports if re.search(r"\bevaluation\b", line)], path
 
 
 def test_the_service_and_the_package_import_no_baseline_and_no_chart():

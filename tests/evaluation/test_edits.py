@@ -1,5 +1,6 @@
 """Every edit, at every strength, on pictures of every shape."""
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -97,7 +98,7 @@ def test_the_required_edits_are_what_they_have_always_been(size):
     width, height = size
     left, top = width * (1 - 0.7) / 2, height * (1 - 0.7) / 2
     expected = {
-        "JPEG q40": Image.open(as_file(encoded(image, "JPEG", quality=40))).convert("RGB"),
+        "JPEG q40": Image.open(BytesIO(encoded(image, "JPEG", quality=40))).convert("RGB"),
         "half size": image.resize((max(8, round(width / 2)), max(8, round(height / 2))), Resampling.BICUBIC),
         "crop 70 %": image.crop((round(left), round(top), round(width - left), round(height - top))),
         "mirrored": ImageOps.mirror(image),
@@ -106,12 +107,6 @@ def test_the_required_edits_are_what_they_have_always_been(size):
     assert list(REQUIRED) == list(expected)
     for name, edit in REQUIRED.items():
         assert (edit(image).size, edit(image).tobytes()) == (expected[name].size, expected[name].tobytes()), name
-
-
-def as_file(data: bytes):
-    from io import BytesIO
-
-    return BytesIO(data)
 
 
 def test_the_documented_table_is_the_suite():
