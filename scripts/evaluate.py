@@ -67,10 +67,10 @@ def run(given: argparse.Namespace) -> None:
     task = task_of(given, specs)
     print(f"{about(task)}\n", file=sys.stderr)
     results = evaluate(task, descriptors, given.batch)
+    files = write_report(task, results, given.out)  # before the tables, whose reader may have gone (`| head`)
     print(tables.overview(results).markdown())
     if task.kind == "suite":
         print(f"\n{tables.by_edit(results).title}\n\n{tables.by_edit(results).markdown()}")
-    files = write_report(task, results, given.out)
     print(f"\nwrote {', '.join(str(file) for file in files)}", file=sys.stderr)
 
 
