@@ -5,7 +5,7 @@ PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet
 QUICK = not slow and not model
 SAMPLES = scikit-image==0.26.0
 
-.PHONY: help setup run torch serve stop test quick bench clean
+.PHONY: help setup run torch serve stop test quick bench evaluate clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
@@ -27,15 +27,19 @@ stop:  ## stop what `make run` started
 test: setup .venv/.dev  ## lint, type-check, run every test
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy app.py extractor index_store retrieval scripts test_script
+	.venv/bin/mypy app.py extractor index_store retrieval scripts test_script evaluation
 	.venv/bin/python -m pytest -n 2 -m "$(QUICK)"
 	.venv/bin/python -m pytest -m "not ($(QUICK))"
+	.venv/bin/python -m pytest -n 2 -m "not model" --extractor resnet tests/service
 
 quick: .venv/.dev  ## the tests that take no model and no patience
 	.venv/bin/python -m pytest -n 2 -m "$(QUICK)"
 
 bench: setup  ## measure this machine: the service against the bare pipeline
 	.venv/bin/python scripts/benchmark.py "$(IMAGES)"
+
+evaluate: setup .venv/.evaluate  ## measure how well edited copies of IMAGES=folder are found; report in run/evaluation
+	.venv/bin/python scripts/evaluate.py "$(IMAGES)"
 
 clean:  ## remove what setup made; data/ stays
 	rm -rf .venv .models .samples .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -56,7 +60,12 @@ clean:  ## remove what setup made; data/ stays
 	@$(PIP) install -r requirements.txt
 	@touch $@
 
-.venv/.dev: .venv/.torch requirements-dev.txt
+.venv/.evaluate: .venv/.serve requirements-evaluate.txt
+	@echo "installing baselines and charts into .venv ..."
+	@$(PIP) install -r requirements-evaluate.txt
+	@touch $@
+
+.venv/.dev: .venv/.torch .venv/.evaluate requirements-dev.txt
 	@echo "installing linter, type checker and test runner into .venv ..."
 	@$(PIP) install -r requirements-dev.txt
 	@touch $@

@@ -18,12 +18,12 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it also runs as a file
 
+from evaluation.edits import REQUIRED
 from index_store import Catalog
 from retrieval.bulk import BulkAdder, ImageFile
 from retrieval.engine import Engine
 from retrieval.settings import Settings, load_settings
 from scripts.build_index import pictures
-from scripts.edits import REQUIRED
 from scripts.serving import serving
 
 AIM = 0.99

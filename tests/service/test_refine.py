@@ -61,8 +61,10 @@ REFUSED = {
 }
 
 
-@pytest.fixture
-def filled(client):
+@pytest.fixture(params=[True, False], ids=["testing", "serving"])
+def filled(make_client, request):
+    client = make_client(testing=request.param, extractor=THUMBNAILS)
+    client.application.extensions["service"].wait_until_ready()
     return fill(client)
 
 
