@@ -14,7 +14,7 @@ import yaml
 
 from evaluation.descriptors import BASELINES, Descriptor, Embedding, load_baseline
 from evaluation.errors import EvaluationError
-from retrieval.settings import Settings, load_settings
+from retrieval.settings import Settings, load_settings, merge
 
 DEFAULT = "default"
 
@@ -30,8 +30,7 @@ def settings_of(spec: str, **changes: Any) -> Settings:
     file = None if first == DEFAULT or "=" in first else Path(first)
     assignments = rest if file or first == DEFAULT else [first, *rest]
     settings = nested(dict(_assignment(part, spec) for part in assignments))
-    for section, values in changes.items():
-        settings[section] = settings.get(section, {}) | values
+    merge(settings, changes)
     return load_settings(file, **settings)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 
 from evaluation.configs import nested, settings_of
 from evaluation.descriptors import Embedding
@@ -36,12 +37,19 @@ def read_grid(file: Path) -> list[dict[str, Any]]:
 
 
 def _check(file: Path, key: str, values: object) -> None:
-    section, _, name = key.partition(".")
-    if section != SECTION or name not in ExtractorSettings.model_fields:
-        known = ", ".join(f"{SECTION}.{field}" for field in ExtractorSettings.model_fields)
-        raise EvaluationError(f"{file}: {key}: unknown setting; these change vectors or their time: {known}")
+    known = [*_keys(ExtractorSettings, SECTION)]
+    if key not in known:
+        raise EvaluationError(f"{file}: {key}: unknown setting; these change vectors or their time: {', '.join(known)}")
     if not isinstance(values, list) or not values:
         raise EvaluationError(f"{file}: {key}: expected a list of values")
+
+
+def _keys(section: type[BaseModel], path: str) -> Iterator[str]:
+    """Dotted keys of all settings in a section and its sub-sections."""
+    for name, field in section.model_fields.items():
+        kind: Any = field.annotation
+        is_section = isinstance(kind, type) and issubclass(kind, BaseModel)
+        yield from _keys(kind, f"{path}.{name}") if is_section else [f"{path}.{name}"]
 
 
 class Log:

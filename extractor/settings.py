@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, model_validator
 
+PROJECT = Path(__file__).resolve().parents[1]
 RelaxedPath = Annotated[Path, Strict(False)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -58,7 +59,7 @@ class ExtractorSettings(_Section):
 
     name: Literal["sscd", "sscd_distilled", "onnx", "resnet", "thumbnail"]
     engine: Literal["openvino", "onnxruntime"]
-    model_dir: RelaxedPath
+    model_dir: Annotated[RelaxedPath, AfterValidator(lambda folder: PROJECT / folder.expanduser())]
     size: int = Field(ge=64, le=1024)
     threads: int = Field(ge=0, le=1024)
     batch_size: int = Field(ge=1, le=1024)

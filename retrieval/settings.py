@@ -131,7 +131,7 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = 
     merged: dict[str, Any] = {}
     environment = _from_environment(os.environ if environ is None else environ)
     for layer in (_read(DEFAULTS), _read(path) if path else {}, environment, changes):
-        _merge(merged, layer)
+        merge(merged, layer)
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:
@@ -161,14 +161,15 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
                 raise BadSettings(f"environment variable {name} is not valid YAML: {error}") from None
             for key in reversed(name.removeprefix(ENV_PREFIX).lower().split("__")):
                 value = {key: value}
-            _merge(layer, value)
+            merge(layer, value)
     return layer
 
 
-def _merge(base: dict[str, Any], layer: Mapping[str, Any]) -> None:
+def merge(base: dict[str, Any], layer: Mapping[str, Any]) -> None:
+    """Put the settings of `layer` over those of `base`, section by section."""
     for key, value in layer.items():
         if isinstance(value, dict) and isinstance(base.get(key), dict):
-            _merge(base[key], value)
+            merge(base[key], value)
         else:
             base[key] = value
 

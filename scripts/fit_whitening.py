@@ -41,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Fit what the command line names; returns the exit status."""
     options = _parser().parse_args(argv)
     try:
+        _check(options)
         settings = load_settings(options.config)
         options.out.parent.mkdir(parents=True, exist_ok=True)
         lines = _fit_channels(settings, options) if options.kind == PWA else _fit_transform(settings, options)
@@ -49,6 +50,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     print(yaml.safe_dump({"extractor": lines}, sort_keys=False), end="")
     return 0
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Raises ValueError where the command line makes no sense."""
+    if bool(options.folders) == bool(options.collection):
+        raise ValueError("name folders, or --collection NAME: one of the two")
+    for folder in options.folders:
+        if not folder.is_dir():
+            raise ValueError(f"no such folder: {folder}")
+    for name in ("dim", "sample"):
+        if (value := getattr(options, name)) is not None and value < 1:
+            raise ValueError(f"--{name}: at least 1, not {value}")
 
 
 def _fit_transform(settings: Settings, options: argparse.Namespace) -> dict[str, object]:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from evaluation import grid
+from evaluation.configs import nested, settings_of
 from evaluation.errors import EvaluationError
 from scripts.evaluate import main
 from tests.corpus import photo
@@ -117,6 +118,17 @@ def test_a_grid_of_labelled_classes(tmp_path, capsys):
     for _ in range(2):  # the second time from the log
         assert main([str(argument) for argument in arguments]) == 0
         assert "| thumbnail | 1 | 1.000 |" in capsys.readouterr().out
+
+
+def test_a_grid_reaches_into_every_section(tmp_path):
+    (tmp_path / "grid.yaml").write_text(
+        "extractor.preprocess.aspect: [pad, squash]\nextractor.resnet.pooling_options: [{}, {p: 4}]\n"
+    )
+    combinations = grid.read_grid(tmp_path / "grid.yaml")
+    made = [settings_of("default,extractor.preprocess.zoom=1.5", **nested(each)).extractor for each in combinations]
+    assert [each.preprocess.aspect for each in made] == ["pad", "pad", "squash", "squash"]
+    assert [each.resnet.pooling_options for each in made] == [{}, {"p": 4}] * 2
+    assert {each.preprocess.zoom for each in made} == {1.5}
 
 
 def test_a_grid_without_any_valid_combination(folder, tmp_path, capsys):
