@@ -9,7 +9,7 @@ Knows neither Flask nor the index. PyTorch is imported by the torch extractor al
 from extractor.batching import Batcher
 from extractor.errors import BadModel, BatcherClosed, ExtractorError, ModelCorrupt, ModelMissing
 from extractor.interface import Extractor, Pixels, Vectors
-from extractor.models import MODELS
+from extractor.models import MODELS, model_of, read_checkpoint
 from extractor.onnx import OnnxExtractor
 from extractor.settings import ExtractorSettings
 from extractor.thumbnail import Thumbnail
@@ -34,9 +34,16 @@ __all__ = [
 
 
 def check_model(settings: ExtractorSettings) -> None:
-    """Look whether the model that the settings name is there and whole. Raises ModelMissing, ModelCorrupt."""
-    if settings.name in MODELS:
-        MODELS[settings.name].read(settings.model_dir)
+    """Look, without loading them, whether the files that the settings name are there and whole.
+
+    Raises ModelMissing, ModelCorrupt, BadModel.
+    """
+    if settings.name in (*MODELS, "onnx"):
+        model_of(settings).read(settings.model_dir)
+    elif settings.name == "resnet" and settings.resnet.names_a_file:
+        read_checkpoint(settings.resnet, settings.model_dir)
+    if settings.transform is not None:
+        Transform.load(settings.model_dir / settings.transform)
 
 
 def load_extractor(settings: ExtractorSettings) -> Extractor:

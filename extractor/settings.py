@@ -1,5 +1,6 @@
 """What the operator may set of the extractor; documented in config.yaml, which also holds the defaults."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -52,6 +53,11 @@ class ResNetSettings(_Section):
     values: Literal["imagenet", "caffe", "unit"]
     device: str = Field(pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$")
     precision: Literal["f32", "tf32", "bf16", "f16"]
+
+    @property
+    def names_a_file(self) -> bool:
+        """Whether `weights` is a file, rather than torchvision's name for some."""
+        return re.fullmatch(r"[A-Z][A-Z0-9_]*", self.weights) is None
 
 
 class ExtractorSettings(_Section):

@@ -70,7 +70,10 @@ class Pooled(nn.Module):
     def __init__(self, settings: ResNetSettings, state: State, name: str, pool: Callable[[Tensor], Tensor]) -> None:
         """Raises BadModel."""
         super().__init__()
-        whole = get_model(settings.arch, weights=None)
+        # Seeded: where partial weights are allowed, what they lack must be the same at every start.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            whole = get_model(settings.arch, weights=None)
         self.trunk = _up_to(whole, ALIASES.get(settings.stage, settings.stage))
         fill(self.trunk, state, whole.state_dict(), settings.allow_partial, name)
         self._pool = pool

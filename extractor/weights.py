@@ -15,16 +15,14 @@ from torch.hub import download_url_to_file
 from torchvision.models import get_model_weights
 
 from extractor.errors import BadModel, ModelCorrupt, ModelMissing
-from extractor.models import ModelBytes, read_model
+from extractor.models import ModelBytes, read_checkpoint, read_model
 from extractor.settings import ResNetSettings
 
 log = logging.getLogger(__name__)
-TORCHVISION_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,})\.")  # torchvision's files carry the start of their SHA-256
 # What checkpoints wrap the state dict in, and what training code (SSCD's Model, DataParallel) puts before each key.
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 PREFIXES = ("module.", "model.", "backbone.")
-SSCD = "https://dl.fbaipublicfiles.com/sscd-copy-detection/sscd_disc_mixup.torchvision.pt"
 LISTED = 12  # keys in an error message
 
 State = dict[str, Tensor]
@@ -35,9 +33,8 @@ def read_weights(settings: ResNetSettings, folder: Path) -> ModelBytes:
 
     Raises ModelMissing, which says what to download and where to put it, ModelCorrupt and BadModel.
     """
-    if not TORCHVISION_NAME.fullmatch(settings.weights):
-        remedy = f"put the file there or change extractor.resnet.weights; Meta's copy-detection weights are at {SSCD}"
-        return read_model(folder / settings.weights, settings.weights_sha256, remedy)
+    if settings.names_a_file:
+        return read_checkpoint(settings, folder)
     url = _torchvision_url(settings)
     file = folder / url.rpartition("/")[2]
     start = HASH_IN_NAME.search(file.name)

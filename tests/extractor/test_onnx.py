@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -83,6 +84,18 @@ def test_pictures_that_keep_their_shape_can_be_exported_too(tmp_path: Path) -> N
         update = {"name": "onnx", "engine": engine, "onnx": made.onnx.model_copy(update={"file": Path("any.onnx")})}
         found = load_extractor(made.model_copy(update=update)).embed(images)
         assert agreement(found, load_extractor(made).embed(images)) > 0.9999
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_default_model_takes_pictures_in_their_own_shape(engine: str) -> None:
+    images = [photo(1, (320, 240)), photo(2, (240, 320)), photo(3, (900, 100)), photo(4, (320, 240))]
+    plain = load_extractor(settings(engine=engine))
+    shaped = load_extractor(settings(engine=engine, preprocess={"aspect": "shorter_edge"}))
+    one_by_one = np.concatenate([shaped.embed([image]) for image in images])
+    assert (shaped.embed(images) * one_by_one).sum(axis=1).min() > 0.999
+    assert (plain.embed(images) * one_by_one).sum(axis=1).min() > 0.5
+    assert shaped.fingerprint != plain.fingerprint
 
 
 @pytest.mark.parametrize("pooling", ["scda", "pwa"])

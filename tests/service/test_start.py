@@ -32,6 +32,15 @@ def damaged_model(folder: Path) -> tuple[dict[str, Any], dict[str, str], str]:
     return {"extractor": {"name": "sscd", "model_dir": str(folder)}}, {}, "make setup"
 
 
+def no_weights(folder: Path) -> tuple[dict[str, Any], dict[str, str], str]:
+    resnet = {"weights": "mine.pth"}
+    return {"extractor": {"name": "resnet", "model_dir": str(folder), "resnet": resnet}}, {}, "mine.pth: put the file"
+
+
+def no_transform(folder: Path) -> tuple[dict[str, Any], dict[str, str], str]:
+    return {"extractor": {"name": "thumbnail", "transform": str(folder / "t.npz")}}, {}, "scripts/fit_whitening.py"
+
+
 def damaged_catalog(folder: Path) -> tuple[dict[str, Any], dict[str, str], str]:
     (folder / "data").mkdir()
     (folder / "data/catalog.db").write_bytes(b"this is no database " * 200)
@@ -62,6 +71,8 @@ CASES: list[Case] = [
     wrong_variable,
     no_model,
     damaged_model,
+    no_weights,
+    no_transform,
     damaged_catalog,
     no_driver,
     catalog_of_the_future,
