@@ -9,7 +9,7 @@ import pytest
 
 from extractor.models import MODELS
 from scripts import fetch_model
-from tests.extractor.samples import settings
+from tests.extractor.samples import ROOT, settings
 
 Patch = pytest.MonkeyPatch
 Output = pytest.CaptureFixture[str]
@@ -74,4 +74,4 @@ def test_it_fails_when_pip_fails(tmp_path: Path, monkeypatch: Patch, capsys: Out
 
 
 def test_its_default_folder_is_the_one_of_the_configuration() -> None:
-    assert fetch_model.default_settings().model_dir == Path(".models")
+    assert fetch_model.default_settings().model_dir == ROOT / ".models"
