@@ -1,6 +1,7 @@
 """scripts/evaluate.py as it is run: on folders, on labelled sets, and with everything that may be wrong."""
 
 import csv
+import functools
 import json
 import os
 import re
@@ -202,13 +203,14 @@ def test_numbers_out_of_range(folder, arguments, capsys):
 @pytest.mark.slow
 def test_ctrl_c_ends_it_without_a_traceback(folder, tmp_path):
     command = [sys.executable, "scripts/evaluate.py", str(folder), "--copies", "20000", "--out", str(tmp_path)]
-    running = subprocess.Popen(
-        [*command, "--config", THUMBNAIL], cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert "20000 copies" in next(line for line in running.stderr if "copies" in line)
-    time.sleep(0.5)
-    os.kill(running.pid, signal.SIGINT)
-    errors = running.communicate(timeout=60)[1]
+    # A shell that runs the tests in the background has its children ignore Ctrl-C.
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    pipes = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([*command, "--config", THUMBNAIL], cwd=ROOT, preexec_fn=heed, **pipes) as running:  # noqa: PLW1509
+        assert "20000 copies" in next(line for line in running.stderr if "copies" in line)
+        time.sleep(0.5)
+        os.kill(running.pid, signal.SIGINT)
+        errors = running.communicate(timeout=60)[1]
     assert running.returncode == 130
     assert "evaluate: interrupted" in errors
     assert "Traceback" not in errors

@@ -69,7 +69,7 @@ def is_as_before(server: Server) -> None:
 
 def is_the_new_ones(data_dir: Path) -> None:
     with closing(sqlite3.connect(data_dir / "catalog.db")) as connection:
-        assert connection.execute("SELECT fingerprint FROM collections").fetchall() == [(Mirrored.fingerprint,)]
+        assert connection.execute("SELECT fingerprint FROM collections").fetchall() == [(Mirrored().fingerprint,)]
         assert connection.execute("SELECT count(*) FROM images").fetchone() == (COUNT,)
         assert connection.execute("SELECT count(*) FROM pictures").fetchone() == (COUNT,)
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
