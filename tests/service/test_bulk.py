@@ -11,6 +11,7 @@ from index_store import Catalog
 from retrieval.bulk import BulkAdder, ImageFile
 from retrieval.engine import Engine
 from retrieval.settings import Settings
+from tests import chosen
 from tests.conftest import MakeSettings
 from tests.service.asking import Exact, jpeg, small
 
@@ -60,8 +61,7 @@ def test_vectors_do_not_depend_on_the_batch(own, engine, files):
     query = engine.extractor.embed([Image.open(BytesIO(small(7))).convert("RGB")])
     (matches,) = engine.store.search("default", query, 30)
     exact = oracle.search(small(7), 30)
-    within = 2e-6 if engine.extractor.made_of.engine == "numpy-f32" else 1e-3  # networks sum in another order
-    assert {match.image.id: match.score for match in matches} == pytest.approx(dict(exact), abs=within)
+    assert {match.image.id: match.score for match in matches} == pytest.approx(dict(exact), abs=chosen.rounding())
 
 
 def test_broken_missing_large_and_misnamed_files_are_outcomes_and_the_rest_goes_on(own, engine, files, tmp_path):

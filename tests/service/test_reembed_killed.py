@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.service.answers import found, same
 from tests.service.asking import Exact, jpeg, small
 from tests.service.mirrored import Mirrored
 from tests.service.server import ROOT, Server, configuration, serving, until
@@ -63,8 +64,7 @@ def gathered(data_dir: Path) -> int:
 
 def is_as_before(server: Server) -> None:
     oracle = Exact({str(seed): small(seed) for seed in range(COUNT)})
-    found = [(match["id"], match["score"]) for match in server.search(jpeg(3, 30))]
-    assert [each for each, _ in found] == [each for each, _ in oracle.search(jpeg(3, 30), 10)]
+    same(found(server, jpeg(3, 30), 10), oracle.search(jpeg(3, 30), 10))
 
 
 def is_the_new_ones(data_dir: Path) -> None:
