@@ -17,6 +17,7 @@ from evaluation.errors import EvaluationError
 from evaluation.results import evaluate
 from evaluation.task import Task
 from extractor import ExtractorError, ExtractorSettings
+from index_store.files import sha256_of
 from retrieval.settings import BadSettings
 
 SECTION = "extractor"
@@ -102,8 +103,9 @@ def search_grid(task: Task, grid: list[dict[str, Any]], base: str, batch: int, l
 
 
 def key_of(settings: ExtractorSettings, task: Task) -> str:
-    """SHA-256 of the settings, of how the task is made up, and of its pictures."""
+    """SHA-256 of the settings and the files that they name, of how the task is made up, and of its pictures."""
     about = {"settings": settings.model_dump(mode="json"), "task": task.kind, "parameters": task.parameters}
+    about["files"] = [sha256_of(file) if file.is_file() else "" for file in settings.files]
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 

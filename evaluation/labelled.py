@@ -64,5 +64,7 @@ def classes_task(photos: Sequence[Photo]) -> tuple[Task, list[str]]:
     labels = [photo.name.rpartition("/")[0] for photo in found.photos]
     if len(set(labels)) in (0, len(labels)):
         raise EvaluationError("no folder holds two pictures that can be read; each folder is a class")
+    if len(set(labels)) == 1:
+        raise EvaluationError("all pictures are in one folder; each folder is a class, and two are needed at least")
     parameters = {"digest": found.digest, "classes": len(set(labels)), "labels": labels}
     return Task("classes", found.photos, [], np.empty((0, 2), np.int64), parameters), found.problems

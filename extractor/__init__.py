@@ -6,8 +6,11 @@
 Knows neither Flask nor the index. PyTorch is imported by the torch extractor alone, and only when it is chosen.
 """
 
+import os
+
 from extractor.batching import Batcher
-from extractor.errors import BadModel, BatcherClosed, ExtractorError, ModelCorrupt, ModelMissing
+from extractor.channels import Channels
+from extractor.errors import BadModel, BatcherClosed, ExtractorError, ModelCorrupt, ModelMissing, NoEmbedding
 from extractor.interface import Extractor, Pixels, Vectors
 from extractor.models import MODELS, model_of, read_checkpoint
 from extractor.onnx import OnnxExtractor
@@ -24,6 +27,7 @@ __all__ = [
     "ExtractorSettings",
     "ModelCorrupt",
     "ModelMissing",
+    "NoEmbedding",
     "Pixels",
     "Transform",
     "Vectors",
@@ -42,8 +46,9 @@ def check_model(settings: ExtractorSettings) -> None:
         model_of(settings).read(settings.model_dir)
     elif settings.name == "resnet" and settings.resnet.names_a_file:
         read_checkpoint(settings.resnet, settings.model_dir)
-    if settings.transform is not None:
-        Transform.load(settings.model_dir / settings.transform)
+    for kind, file in ((Transform, settings.transform), (Channels, settings.pwa_channels)):
+        if file is not None:
+            kind.load(settings.model_dir / file)
 
 
 def load_extractor(settings: ExtractorSettings) -> Extractor:
@@ -62,6 +67,9 @@ def load_untransformed(settings: ExtractorSettings) -> Extractor:
 
 
 def _resnet(settings: ExtractorSettings) -> Extractor:
+    # Else PyTorch's threads wait for each other in busy loops, at every layer: beside another busy program a picture
+    # took fifty times as long. Read when its libraries are loaded, so it is set here.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         from extractor.resnet import ResNet  # noqa: PLC0415  # takes seconds and gigabytes
     except ImportError as error:

@@ -5,12 +5,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from threading import TIMEOUT_MAX, Condition, Thread
 from time import monotonic
 
+import numpy as np
 from PIL.Image import Image
 
-from extractor.errors import BatcherClosed
+from extractor.errors import BatcherClosed, NoEmbedding
 from extractor.interface import Extractor, Pixels, Vectors
 
 
@@ -135,15 +137,21 @@ class Batcher:
 
     def _run(self, batch: list[_Order]) -> None:
         try:
-            vectors = self._extractor.embed_prepared([each for order in batch for each in order.pixels])
+            vectors = iter(self._extractor.embed_possible([each for order in batch for each in order.pixels]))
         except BaseException as error:  # noqa: BLE001  # raised again in each caller of this batch; the thread lives on
             for order in batch:
                 order.vectors.set_exception(error)
             return
-        start = 0
         for order in batch:
-            order.vectors.set_result(vectors[start : start + len(order.pixels)])
-            start += len(order.pixels)
+            self._settle(order, list(islice(vectors, len(order.pixels))))
+
+    def _settle(self, order: _Order, found: list[Vectors | NoEmbedding]) -> None:
+        """Give a caller the vectors of his pictures, or the error of the first that has none."""
+        error = next((each for each in found if isinstance(each, NoEmbedding)), None)
+        if error is None:
+            order.vectors.set_result(np.array(found, np.float32).reshape(len(found), self._extractor.dim))
+        else:
+            order.vectors.set_exception(error)
 
 
 class Announcement:

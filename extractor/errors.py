@@ -17,5 +17,9 @@ class BadModel(ExtractorError):
     """Model files and settings that do not go together; the message says which, and what would."""
 
 
+class NoEmbedding(ExtractorError):
+    """The network gave something other than finite numbers for a picture."""
+
+
 class BatcherClosed(ExtractorError):
     """The batcher was closed before it took this picture in."""

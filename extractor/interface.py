@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
+from extractor.errors import NoEmbedding
+
 Pixels = NDArray[np.uint8]
 Vectors = NDArray[np.float32]
 
@@ -59,14 +61,23 @@ class Extractor(ABC):
     def embed_prepared(self, pictures: Sequence[Pixels]) -> Vectors:
         """Model inputs as `prepare` gives them, any number -> float32 (N, D), each row of norm 1, in their order.
 
-        Raises ValueError for another dtype or number of axes.
+        Raises ValueError for another dtype or number of axes, NoEmbedding where there is none for one of them.
         """
         vectors = np.empty((len(pictures), self.dim), np.float32)
-        for places in _alike(pictures):
+        for places in by_shape(pictures):
             for start in range(0, len(places), self.batch_size):
                 some = places[start : start + self.batch_size]
                 vectors[some] = self._infer(np.stack([pictures[place] for place in some]))
         return vectors
+
+    def embed_possible(self, pictures: Sequence[Pixels]) -> list[Vectors | NoEmbedding]:
+        """The same, picture by picture: float32 (D,), or why there is none. One that has none harms no other."""
+        try:
+            return list(self.embed_prepared(pictures))
+        except NoEmbedding as error:
+            if len(pictures) == 1:
+                return [error]
+            return [one for picture in pictures for one in self.embed_possible([picture])]
 
     def prepare_many(self, images: Sequence[Image]) -> list[Pixels]:
         """Pictures -> model inputs, in their order."""
@@ -78,14 +89,19 @@ class Extractor(ABC):
 
 
 def normalised(vectors: NDArray[np.floating]) -> Vectors:
-    """Rows (N, D) scaled to norm 1, as float32. A row of nothing but zeros gets the direction that favours none."""
+    """Rows (N, D) scaled to norm 1, as float32. A row of nothing but zeros gets the direction that favours none.
+
+    Raises NoEmbedding where a row is not finite.
+    """
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if not np.isfinite(lengths).all():
+        raise NoEmbedding("the network gives no finite numbers: its weights are damaged, or the precision is too low")
     even = np.full((1, vectors.shape[1]), vectors.shape[1] ** -0.5)
     return np.where(lengths > 0, vectors / np.where(lengths > 0, lengths, 1), even).astype(np.float32)
 
 
-def _alike(pictures: Sequence[Pixels]) -> Iterator[list[int]]:
-    """Places of the pictures of each shape."""
+def by_shape(pictures: Sequence[Pixels]) -> Iterator[list[int]]:
+    """Places of the pictures of each shape. Raises ValueError for what is no uint8 (H, W, 3)."""
     places: dict[tuple[int, ...], list[int]] = {}
     for place, pixels in enumerate(pictures):
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:

@@ -1,17 +1,18 @@
 """The PyTorch extractor: torchvision's ResNets with any pooling, on the CPU or on CUDA."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import islice
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL.Image import Image
+from torch import Tensor
 
-from extractor.errors import BadModel
-from extractor.interface import Fingerprint, Pixels, Vectors, normalised
+from extractor.errors import BadModel, NoEmbedding
+from extractor.interface import Fingerprint, Pixels, Vectors, by_shape, normalised
 from extractor.network import NetworkExtractor
 from extractor.pooling import channel_sums, select_channels
-from extractor.preprocess import Preprocess
 from extractor.settings import ExtractorSettings, ResNetSettings
 from extractor.torchnet import Pooled, build, head_name
 from extractor.weights import first_line
@@ -41,10 +42,24 @@ class ResNet(NetworkExtractor):
         vectors = self.network(torch.from_numpy(batch).to(self._device))
         return normalised(vectors.cpu().numpy())
 
+    @torch.inference_mode()
+    def channel_sums(self, pictures: Sequence[Pixels]) -> list[Tensor]:
+        """Sums over positions of the maps of all views, each (n, C), in no order. Raises BadModel without a trunk."""
+        embed = self.network.embed
+        if not isinstance(embed, Pooled):
+            raise BadModel("a TorchScript model has a pooling of its own")
+        views = [
+            view
+            for places in by_shape(pictures)
+            for view in self._preprocess.views(np.stack([pictures[place] for place in places]))
+        ]
+        pixels = (torch.from_numpy(np.ascontiguousarray(view)).to(self._device) for view in views)
+        return [channel_sums(embed.trunk(self.network.scaled(each))).cpu() for each in pixels]
+
     def _dim_checked(self, settings: ResNetSettings) -> int:
         try:
             return self._warm_up()
-        except (TypeError, ValueError, RuntimeError) as error:
+        except (TypeError, ValueError, RuntimeError, NoEmbedding) as error:
             what = f"pooling {settings.pooling} {settings.pooling_options}, projection {settings.projection}"
             raise BadModel(f"extractor.resnet: {what} does not work: {first_line(error)}") from None
 
@@ -56,16 +71,11 @@ def chosen_channels(settings: ExtractorSettings, images: Iterable[Image], count:
     Raises ValueError for a sample of fewer than two, or a `count` that the network has not; what `ResNet` raises.
     """
     plain = settings.resnet.model_copy(update={"pooling": "gap", "pooling_options": {}, "projection": False})
-    device = _device(plain)
-    network = build(settings.model_copy(update={"resnet": plain}))[0].to(device)
-    if not isinstance(embed := network.embed, Pooled):
-        raise ValueError("a TorchScript model has a pooling of its own")
-    preprocess = Preprocess.of(settings.size, settings.preprocess)
-    sums = [
-        channel_sums(embed.trunk(network.scaled(torch.from_numpy(view).to(device)))).cpu()
-        for image in images
-        for view in map(np.ascontiguousarray, preprocess.views(preprocess.prepare(image)[None].copy()))
-    ]
+    extractor = ResNet(settings.model_copy(update={"resnet": plain}))
+    rest = iter(images)
+    sums = []
+    while batch := list(islice(rest, settings.batch_size)):
+        sums += extractor.channel_sums(extractor.prepare_many(batch))
     if not sums:
         raise ValueError("there are no pictures to choose the channels from")
     return np.array(select_channels(torch.cat(sums), count), np.int64)

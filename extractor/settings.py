@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, model_validator
 
@@ -47,7 +47,7 @@ class ResNetSettings(_Section):
     allow_partial: bool
     stage: Literal["layer1", "layer2", "layer3", "layer4", "pool2", "pool3", "pool4", "pool5"]
     pooling: Literal["gap", "gmp", "gem", "spoc", "crow", "rmac", "scda", "pwa"]
-    pooling_options: dict[str, Any]
+    pooling_options: dict[str, float | int]
     pwa_channels: RelaxedPath | None
     projection: bool
     values: Literal["imagenet", "caffe", "unit"]
@@ -74,3 +74,15 @@ class ExtractorSettings(_Section):
     transform: RelaxedPath | None
     onnx: OnnxSettings
     resnet: ResNetSettings
+
+    @property
+    def pwa_channels(self) -> Path | None:
+        """The file of channels, where the extractor takes one."""
+        return self.resnet.pwa_channels if self.name == "resnet" and self.resnet.pooling == "pwa" else None
+
+    @property
+    def files(self) -> list[Path]:
+        """The files of the operator's own that vectors come from."""
+        model = {"onnx": self.onnx.file, "resnet": Path(self.resnet.weights) if self.resnet.names_a_file else None}
+        named = (model.get(self.name), self.transform, self.pwa_channels)
+        return [self.model_dir / file for file in named if file is not None]

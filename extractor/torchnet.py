@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -128,25 +129,32 @@ def _projection(state: State, name: str) -> nn.Linear:
     """The linear layer `fc` of a descriptor such as SSCD, whose weights (D, C) say what it takes and gives."""
     if "fc.weight" not in state:
         raise BadModel(f"{name} has no projection (no key fc.weight): set extractor.resnet.projection to false")
-    rows, columns = state["fc.weight"].shape
-    layer = nn.Linear(columns, rows, bias="fc.bias" in state)
+    weight, bias = state["fc.weight"], state.get("fc.bias")
+    if weight.ndim != 2 or (bias is not None and bias.shape != weight.shape[:1]):
+        raise BadModel(f"{name} has a damaged projection: its layer fc is no matrix with a bias to match")
+    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
     layer.load_state_dict({key.removeprefix("fc."): state[key] for key in ("fc.weight", "fc.bias") if key in state})
     return layer
 
 
 def _pool(settings: ResNetSettings, folder: Path) -> Callable[[Tensor], Tensor]:
     """The pooling of the settings with its options filled in. Raises BadModel, ModelMissing."""
-    pooling = POOLINGS[settings.pooling]
-    options = dict(settings.pooling_options)
-    takes = list(inspect.signature(pooling).parameters)[1:]
-    if unknown := options.keys() - set(takes) - {"channels"}:
-        raise BadModel(
-            f"extractor.resnet.pooling_options: {settings.pooling} has no option {', '.join(sorted(unknown))}; "
-            f"it takes {', '.join(takes) or 'none'}"
-        )
+    options: dict[str, Any] = dict(_options(settings))
     if settings.pooling == "pwa":
         options["channels"] = tuple(_channels(settings, folder).numbers.tolist())
-    return partial(pooling, **options)
+    return partial(POOLINGS[settings.pooling], **options)
+
+
+def _options(settings: ResNetSettings) -> dict[str, float]:
+    """All options of the pooling by name, with their defaults where nothing is set. Raises BadModel."""
+    known = inspect.signature(POOLINGS[settings.pooling]).parameters.values()
+    defaults = {each.name: each.default for each in known if each.default is not inspect.Parameter.empty}
+    if unknown := settings.pooling_options.keys() - defaults.keys():
+        raise BadModel(
+            f"extractor.resnet.pooling_options: {settings.pooling} has no option {', '.join(sorted(unknown))}; "
+            f"it takes {', '.join(defaults) or 'none'}"
+        )
+    return defaults | settings.pooling_options
 
 
 def _channels(settings: ResNetSettings, folder: Path) -> Channels:
@@ -160,7 +168,7 @@ def head_name(settings: ExtractorSettings) -> str:
     resnet = settings.resnet
     if resnet.arch == TORCHSCRIPT:
         return "whole"
-    options = "".join(f"-{name}{value}" for name, value in sorted(resnet.pooling_options.items()))
+    options = "".join(f"-{name}{value:g}" for name, value in sorted(_options(resnet).items()))
     channels = f"-{_channels(resnet, settings.model_dir).digest[:12]}" if resnet.pooling == "pwa" else ""
     stage = ALIASES.get(resnet.stage, resnet.stage)
     return f"{stage}-{resnet.pooling}{options}{channels}{'-fc' if resnet.projection else ''}"

@@ -41,7 +41,14 @@ class Transform:
         """Read what `save` wrote. Raises ModelMissing, BadModel."""
         arrays = load_arrays(path, ("kind", "base", "mean", "matrix"), MAKER)
         kind: Any = str(arrays["kind"])
-        return cls(kind, str(arrays["base"]), arrays["mean"], arrays["matrix"])
+        mean, matrix = arrays["mean"], arrays["matrix"]
+        if (
+            mean.ndim != 1
+            or matrix.shape[:1] != mean.shape
+            or not (np.isfinite(mean).all() and np.isfinite(matrix).all())
+        ):
+            raise BadModel(f"{path} was not made by {MAKER}: its numbers are damaged")
+        return cls(kind, str(arrays["base"]), mean, matrix)
 
     def save(self, path: Path) -> None:
         """Write an .npz file."""
@@ -67,6 +74,8 @@ def fit(vectors: Vectors, kind: Kind, dim: int | None, base: str) -> Transform:
     ECCV 2012). svd, svd_whiten: the same around zero, as PyRetri has it. centre: only the mean is taken away.
     Raises ValueError where the sample supports fewer than `dim`.
     """
+    if not len(vectors):
+        raise ValueError("there are no pictures to fit on")
     mean = np.zeros(vectors.shape[1]) if kind.startswith("svd") else vectors.mean(axis=0, dtype=np.float64)
     matrix = np.eye(vectors.shape[1])
     if kind != "centre":

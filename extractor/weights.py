@@ -54,14 +54,27 @@ def load_state(data: bytes, name: str) -> State:
     if is_torchscript(data):
         raise BadModel(f"{name} is a whole TorchScript model: set extractor.resnet.arch to torchscript")
     try:
+        _check_archive(data)
         content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise ModelCorrupt(f"{name} holds no PyTorch weights: {first_line(error)}") from None
+    except pickle.UnpicklingError:  # whose text advises to load it nonetheless
+        raise ModelCorrupt(
+            f"{name} holds no PyTorch weights, or other Python objects besides; save its state_dict()"
+        ) from None
+    except (RuntimeError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise ModelCorrupt(f"{name} holds no PyTorch weights, or is damaged: {first_line(error)}") from None
     for wrapper in WRAPPERS:
         content = content.get(wrapper, content) if isinstance(content, Mapping) else content
     if not isinstance(content, Mapping):
         raise ModelCorrupt(f"{name} holds a {type(content).__name__}, not the weights of a network by name")
     return {_bare(str(key)): value for key, value in content.items() if isinstance(value, Tensor)}
+
+
+def _check_archive(data: bytes) -> None:
+    """PyTorch reads numbers without looking at their checksums. Raises ValueError, BadZipFile."""
+    if data.startswith(b"PK"):
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if damaged := archive.testzip():
+                raise ValueError(f"the checksum of {damaged} is wrong")
 
 
 def first_line(error: Exception) -> str:

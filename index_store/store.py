@@ -227,7 +227,7 @@ class ImageStore:
             raise FingerprintMismatch(
                 f"collection {collection.name!r} holds vectors of {collection.fingerprint} ({collection.dim} numbers "
                 f"each), this service makes {self._fingerprint} ({self._dim}): put the `extractor` settings back as "
-                "they were, or embed its pictures again with "
+                "they were, or embed its pictures again, with the --config of this service: "
                 f"`python scripts/build_index.py --reembed --collection {collection.name}`"
             )
 
@@ -241,8 +241,7 @@ class ImageStore:
             return self._bound(name)
 
     def _view(self, collection: Collection) -> CollectionView:
-        view = self._views.get(collection.uid)
-        if view is not None:
+        if (view := self._views.get(collection.uid)) is not None:
             return view
         with self._opening:
             if collection.uid not in self._views:

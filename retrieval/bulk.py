@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from extractor.interface import Pixels
+from extractor import NoEmbedding
+from extractor.interface import Pixels, Vectors
 from index_store import AddOutcome, KeptPicture, NewImage
 from index_store.files import sha256_of
 from retrieval.engine import Engine
@@ -79,15 +80,23 @@ class BulkAdder:
         return _Read(picture, self._engine.extractor.prepare(picture.image), kept)
 
     def _finish(self, batch: list[_Reading]) -> list[FileOutcome]:
-        results = [_result(file, result) for file, result in batch]
-        stored = self._store([(file, result) for file, result in results if isinstance(result, _Read)])
-        return [next(stored) if isinstance(result, _Read) else result for _, result in results]
+        results = self._embed([_result(file, result) for file, result in batch])
+        stored = self._store([(file, result) for file, result in results if isinstance(result, NewImage)])
+        return [next(stored) if isinstance(result, NewImage) else result for _, result in results]
 
-    def _store(self, read: list[tuple[ImageFile, _Read]]) -> Iterator[FileOutcome]:
+    def _embed(
+        self, results: list[tuple[ImageFile, _Read | FileOutcome]]
+    ) -> list[tuple[ImageFile, NewImage | FileOutcome]]:
+        pixels = [result.pixels for _, result in results if isinstance(result, _Read)]
+        found = iter(self._engine.extractor.embed_possible(pixels))
+        return [
+            (file, _new(file, result, next(found)) if isinstance(result, _Read) else result) for file, result in results
+        ]
+
+    def _store(self, read: list[tuple[ImageFile, NewImage]]) -> Iterator[FileOutcome]:
         if not read:
             return iter(())
-        vectors = self._engine.extractor.embed_prepared([each.pixels for _, each in read])
-        new = [_new(file, each, vector) for (file, each), vector in zip(read, vectors, strict=True)]
+        new = [image for _, image in read]
         store = self._engine.store
         threshold = self._engine.retriever.threshold(store.find_collection(self._collection)) if self._reject else None
         added = store.add(self._collection, new, near=threshold, reject=self._reject)
@@ -134,5 +143,7 @@ def _trouble(file: ImageFile) -> str:
     return ""
 
 
-def _new(file: ImageFile, read: _Read, vector: Any) -> NewImage:
+def _new(file: ImageFile, read: _Read, vector: Vectors | NoEmbedding) -> NewImage | FileOutcome:
+    if isinstance(vector, NoEmbedding):
+        return FileOutcome(file, "failed", str(vector))
     return replace(new_image(file.id, read.picture, vector, file.source, file.metadata), kept=read.kept)

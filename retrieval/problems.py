@@ -10,7 +10,7 @@ from flask_restful import Api
 from gunicorn.http.errors import ChunkMissingTerminator, InvalidChunkSize
 from werkzeug.exceptions import HTTPException
 
-from extractor import BatcherClosed
+from extractor import BatcherClosed, NoEmbedding
 from index_store import (
     CatalogUnavailable,
     CollectionExists,
@@ -46,6 +46,7 @@ STATUS: dict[type[Exception], int] = {
     ChunkMissingTerminator: 400,
     BadImage: 422,
     FetchFailed: 422,
+    NoEmbedding: 422,
     NotReady: 503,
     BatcherClosed: 503,
     CatalogUnavailable: 503,

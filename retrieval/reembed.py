@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 
+from extractor import NoEmbedding
 from extractor.interface import Pixels, Vectors
 from index_store import ImageRecord, Reembedding
 from retrieval.engine import Engine
@@ -25,7 +26,7 @@ class Reembedded:
     detail: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Read:
     image: ImageRecord
     where: str
@@ -72,16 +73,16 @@ class Reembedder:
         return [pool.submit(self._read, image) for image in batch]
 
     def _finish(self, batch: list["Future[_Reading]"]) -> list[Reembedded]:
-        readings = [reading.result() for reading in batch]
-        self._reembedding.gather(self._vectors(readings))
+        readings, vectors = self._embedded([reading.result() for reading in batch])
+        self._reembedding.gather(vectors)
         outcomes = [_outcome(reading) for reading in readings]
         self._missing += sum(outcome.status == "missing" for outcome in outcomes)
         return outcomes
 
     def _embed_last(self, images: list[ImageRecord]) -> Mapping[int, Vectors]:
-        readings = [self._read(image) for image in images]
+        readings, vectors = self._embedded([self._read(image) for image in images])
         self._last = [_outcome(reading) for reading in readings]
-        return self._vectors(readings)
+        return vectors
 
     def _read(self, image: ImageRecord) -> _Reading:
         try:
@@ -90,13 +91,16 @@ class Reembedder:
             return Reembedded(image.id, "missing", str(error))
         return _Read(image, where, self._engine.extractor.prepare(picture.image))
 
-    def _vectors(self, readings: list[_Reading]) -> dict[int, Vectors]:
-        """By seq, of those that could be read."""
+    def _embedded(self, readings: list[_Reading]) -> tuple[list[_Reading], dict[int, Vectors]]:
+        """Vectors by seq of those that could be read; one that cannot be embedded is missing like one that is gone."""
         read = [reading for reading in readings if isinstance(reading, _Read)]
-        if not read:
-            return {}
-        vectors = self._engine.extractor.embed_prepared([each.pixels for each in read])
-        return {each.image.seq: vector for each, vector in zip(read, vectors, strict=True)}
+        found = dict(zip(read, self._engine.extractor.embed_possible([each.pixels for each in read]), strict=True))
+        failed = {each: str(error) for each, error in found.items() if isinstance(error, NoEmbedding)}
+        vectors = {each.image.seq: vector for each, vector in found.items() if not isinstance(vector, NoEmbedding)}
+        return [
+            Reembedded(each.image.id, "missing", failed[each]) if isinstance(each, _Read) and each in failed else each
+            for each in readings
+        ], vectors
 
 
 def _outcome(reading: _Reading) -> Reembedded:

@@ -15,6 +15,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from tqdm import tqdm
@@ -59,6 +60,9 @@ def run(given: argparse.Namespace) -> None:
     combinations = grid.read_grid(given.grid) if given.grid else None
     specs = given.config or [DEFAULT]
     _check(given, specs)
+    given.out.mkdir(parents=True, exist_ok=True)  # now, rather than when all is measured
+    with TemporaryFile(dir=given.out):
+        pass
     if combinations is not None:
         run_grid(given, specs[0], combinations)
         return

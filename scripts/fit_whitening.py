@@ -93,11 +93,15 @@ def stored_vectors(settings: Settings, name: str, fingerprint: str, sample: int)
     collection = catalog.collection(name)
     if collection.fingerprint != fingerprint:
         raise ValueError(f"collection {name!r} holds vectors of {collection.fingerprint}, not of {fingerprint}")
-    step = max(1, catalog.count(collection) // sample)
+    count = catalog.count(collection)
+    wanted = np.unique(np.linspace(0, count - 1, min(sample, count)).round().astype(int))
+    parts, seen = [np.empty((0, collection.dim), np.float32)], 0
     with catalog.reading() as connection:
-        chunks = [vectors for _, vectors in vector_chunks(connection, collection, 0, collection.clock)]
+        for _, vectors in vector_chunks(connection, collection, 0, collection.clock):
+            parts.append(vectors[wanted[(wanted >= seen) & (wanted < seen + len(vectors))] - seen])
+            seen += len(vectors)
     catalog.close()
-    return np.concatenate(chunks)[::step] if chunks else np.empty((0, collection.dim), np.float32)
+    return np.concatenate(parts)
 
 
 def embedded(extractor: Extractor, sample: Iterator[Picture]) -> Vectors:

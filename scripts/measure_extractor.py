@@ -75,13 +75,21 @@ def print_table(titles: Sequence[str], rows: Iterator[list[str]]) -> None:
         print("|", " | ".join(row), "|", flush=True)
 
 
+def _count(text: str) -> int:
+    if int(text) < 1:
+        raise ValueError
+    return int(text)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Prints the table; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("picture", type=Path, metavar="PICTURE", help="a photograph of the usual size")
     parser.add_argument("--config", action="append", metavar="NAME", help="as scripts/evaluate.py takes it; repeatable")
-    parser.add_argument("--batch", action="append", type=int, metavar="N", help="pictures a call; repeatable (1 and 8)")
-    parser.add_argument("--rounds", type=int, default=15, help="of timing (%(default)s)")
+    parser.add_argument(
+        "--batch", action="append", type=_count, metavar="N", help="pictures a call; repeatable (1 and 8)"
+    )
+    parser.add_argument("--rounds", type=_count, default=15, help="of timing (%(default)s)")
     options = parser.parse_args(argv)
     try:
         photo = Image.open(options.picture).convert("RGB")

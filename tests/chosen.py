@@ -18,6 +18,7 @@ from tests.corpus import photo
 
 VARIABLE = "TESTS_EXTRACTOR"  # reaches the workers of xdist
 FOLDER = ROOT / ".models" / "tests"
+VERSION = "2"  # of what is kept in there: its fingerprint has to be the one that the code makes
 DIM = 256
 SAMPLE = 400
 
@@ -33,7 +34,8 @@ def section() -> dict[str, Any]:
     """Section `extractor` of the settings under test."""
     if os.environ.get(VARIABLE, "thumbnail") == "thumbnail":
         return {"name": "thumbnail"}
-    if not FOLDER.exists():
+    if not (FOLDER / VERSION).exists():
+        shutil.rmtree(FOLDER, ignore_errors=True)
         _make_resnet(FOLDER)
     return _resnet(FOLDER) | {"transform": "whiten.npz"}
 
@@ -72,6 +74,7 @@ def _make_resnet(folder: Path) -> None:
     plain = load_extractor(settings_of(_resnet(made)))
     vectors = plain.embed([photo(seed, (64, 48)) for seed in range(100_000, 100_000 + SAMPLE)])
     fit(vectors, "pca_whiten", DIM, plain.fingerprint).save(made / "whiten.npz")
+    (made / VERSION).touch()
     try:
         made.rename(folder)
     except OSError:

@@ -151,6 +151,9 @@ def test_what_is_wrong_is_said_in_a_line(folder, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     (tmp_path / "lonely/a").mkdir(parents=True)
     photo(1).save(tmp_path / "lonely/a/1.png")
+    (tmp_path / "flat").mkdir()
+    for seed in (1, 2):
+        photo(seed).save(tmp_path / f"flat/{seed}.png")
     (tmp_path / "good.yaml").write_text("extractor.size: [224]\n")
     (tmp_path / "grid.yaml").write_text("extractor.sise: [3]\n")
     (tmp_path / "scalar.yaml").write_text("extractor.size: 224\n")
@@ -171,6 +174,7 @@ def test_what_is_wrong_is_said_in_a_line(folder, tmp_path, capsys):
         "absent.yaml": [folder, "--grid", tmp_path / "absent.yaml"],
         "the column query and reference": ["--pairs", tmp_path / "no.csv", "--config", THUMBNAIL],
         "no pair of the CSV has both its pictures": ["--pairs", tmp_path / "none.csv", "--config", THUMBNAIL],
+        "all pictures are in one folder": ["--classes", tmp_path / "flat", "--config", "dhash"],
         "no folder holds two": ["--classes", tmp_path / "lonely", "--config", "dhash"],
     }
     for expected, arguments in cases.items():

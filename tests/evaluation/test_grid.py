@@ -7,6 +7,9 @@ import pytest
 from evaluation import grid
 from evaluation.configs import nested, settings_of
 from evaluation.errors import EvaluationError
+from extractor import load_extractor
+from extractor.transform import fit
+from retrieval.settings import load_settings
 from scripts.evaluate import main
 from tests.corpus import photo
 
@@ -98,6 +101,16 @@ def test_other_copies_or_other_pictures_are_measured_anew(tmp_path, measured):
     photo(7, (80, 60)).save(pictures / "0.png")
     search(pictures, tmp_path)
     assert len(measured) == 12
+
+
+def test_another_file_under_the_same_name_is_measured_anew(folder, tmp_path, measured):
+    base = load_extractor(load_settings(environ={}, extractor={"name": "thumbnail"}).extractor)
+    vectors = base.embed([photo(seed) for seed in range(40)])
+    (tmp_path / "grid.yaml").write_text(f"extractor.name: [thumbnail]\nextractor.transform: ['{tmp_path / 't.npz'}']\n")
+    for dim in (8, 8, 9):
+        fit(vectors, "pca", dim, base.fingerprint).save(tmp_path / "t.npz")
+        assert search(folder, tmp_path) == 0
+    assert len(measured) == 2
 
 
 def test_a_model_that_is_not_there_does_not_end_the_search(folder, tmp_path, capsys):

@@ -8,9 +8,9 @@ from time import monotonic, sleep
 
 import numpy as np
 import pytest
-from PIL.Image import Image
+from PIL.Image import Image, new
 
-from extractor import Batcher, BatcherClosed, Pixels, Vectors
+from extractor import Batcher, BatcherClosed, NoEmbedding, Pixels, Vectors
 from extractor.thumbnail import Thumbnail
 from tests.extractor.samples import picture
 
@@ -201,3 +201,25 @@ def test_close_finishes_what_is_queued_and_refuses_what_comes_later(
 def test_pictures_are_prepared_in_the_threads_of_their_callers(watched: Watched, batcher: Batcher) -> None:
     batcher.embed(picture(0))
     assert watched.preparers == [current_thread()]
+
+
+def test_a_picture_without_an_embedding_harms_only_its_caller(pool: ThreadPoolExecutor) -> None:
+    class Failing(Watched):
+        """Has no embedding for a picture of one colour."""
+
+        def _infer(self, batch: Pixels) -> Vectors:
+            if not batch.std(axis=(1, 2, 3)).all():
+                raise NoEmbedding("no finite numbers")
+            return super()._infer(batch)
+
+    failing = Failing()
+    failing.gate.clear()
+    with closing(Batcher(failing, max_size=8, max_wait_s=0)) as batcher:
+        images = [picture(1), new("RGB", (9, 9), "grey"), picture(2)]
+        futures = [pool.submit(batcher.embed, image) for image in images]
+        assert failing.entered.wait(AGES)
+        wait_until(lambda: len(failing.preparers) == len(images))
+        failing.gate.set()
+        assert isinstance(futures[1].exception(AGES), NoEmbedding)
+        for place in (0, 2):
+            np.testing.assert_array_equal(futures[place].result(AGES), Thumbnail().embed([images[place]])[0])

@@ -137,6 +137,21 @@ def test_channels_of_pwa_are_those_that_vary_most(folder: Path) -> None:
     assert chosen_channels(extractor, PHOTOS, 3).tolist() == variances.argsort(descending=True)[:3].tolist()
 
 
+def test_weights_that_give_no_numbers_are_refused_at_the_start(tmp_path: Path) -> None:
+    """Else all pictures would have one vector, and each be taken for a copy of every other."""
+    state = random_state()
+    state["layer4.1.bn2.weight"][3] = torch.nan
+    saved(tmp_path, state)
+    with pytest.raises(BadModel, match="no finite numbers"):
+        network(tmp_path)
+
+
+def test_options_that_say_what_is_the_default_change_nothing(folder: Path) -> None:
+    made = [network(folder, pooling_options=options).fingerprint for options in ({}, {"p": 3}, {"p": 3.0, "eps": 1e-6})]
+    assert len(set(made)) == 1
+    assert "/layer4-gem-eps1e-06-p3-512/" in made[0]
+
+
 @pytest.mark.parametrize("precision", ["bf16", "f16"])
 def test_a_low_precision_is_close_and_has_its_own_fingerprint(folder: Path, precision: str) -> None:
     full, low = network(folder), network(folder, precision=precision)
@@ -201,7 +216,8 @@ def test_what_keeps_vectors_keeps_the_fingerprint(folder: Path) -> None:
         ({"arch": "vgg16"}, "arch: 'vgg16' is none of .*resnet50.*torchscript"),
         ({"pooling_options": {"q": 3}}, "gem has no option q; it takes p, eps"),
         ({"pooling_options": {"p": -1}}, "does not work: p must be"),
-        ({"pooling_options": {"p": "three"}}, "gem .*does not work"),
+        ({"pooling": "pwa", "pooling_options": {"channels": 5}}, "pwa has no option channels; it takes alpha, beta"),
+        ({"pooling": "rmac", "pooling_options": {"levels": 1.5}}, "rmac .*does not work"),
         ({"pooling": "pwa"}, "pooling pwa needs extractor.resnet.pwa_channels"),
         (
             {"pooling": "pwa", "pwa_channels": "weights.pth"},

@@ -61,11 +61,12 @@ def test_without_a_number_all_dimensions_that_the_sample_supports_are_kept(kind:
     [
         ("pca", 300, DIM + 1, "300 pictures support 24 dimensions, not 25"),
         ("pca_whiten", 9, 9, "9 pictures support 8 dimensions, not 9: fit on more or keep fewer"),
-        ("svd", 0, 1, "0 pictures support 0"),
+        ("svd", 0, 1, "no pictures to fit on"),
+        ("centre", 0, None, "no pictures to fit on"),
         ("centre", 9, 5, "centring keeps all 24 numbers"),
     ],
 )
-def test_a_sample_that_is_too_small_is_told(kind: Kind, count: int, dim: int, message: str) -> None:
+def test_a_sample_that_is_too_small_is_told(kind: Kind, count: int, dim: int | None, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         fit(sample(count), kind, dim, "f")
 
@@ -112,7 +113,10 @@ def test_a_missing_or_broken_file_is_told(tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", mean=np.zeros(3))
     for name, content in [("empty", b""), ("text", b"hello"), ("zip", b"PK\x03\x04 broken")]:
         (tmp_path / name).write_bytes(content)
-    for name in ("empty", "text", "zip", "other.npz"):
+    numbers = {"kind": "pca", "base": "f", "mean": np.zeros(3), "matrix": np.zeros((3, 2))}
+    np.savez(tmp_path / "nan.npz", **numbers | {"mean": np.full(3, np.nan)})
+    np.savez(tmp_path / "shape.npz", **numbers | {"mean": np.zeros(4)})
+    for name in ("empty", "text", "zip", "other.npz", "nan.npz", "shape.npz"):
         with pytest.raises(BadModel, match=r"was not made by scripts/fit_whitening\.py"):
             Transform.load(tmp_path / name)
 

@@ -19,6 +19,7 @@ from extractor.torchnet import build
 from extractor.weights import load_state
 from tests.extractor.networks import random_state, resnet, saved
 
+pytestmark = pytest.mark.slow  # each makes and reads files of 45 MB
 STATE = random_state()
 
 
@@ -108,7 +109,7 @@ class Villain:
 
 def test_a_pickle_that_does_something_is_refused_and_does_nothing(tmp_path: Path) -> None:
     saved(tmp_path, {"state_dict": STATE, "extra": Villain(tmp_path / "done")})
-    with pytest.raises(ModelCorrupt, match=r"weights\.pth holds no PyTorch weights"):
+    with pytest.raises(ModelCorrupt, match=r"weights\.pth holds no PyTorch weights, or other Python objects besides"):
         trunk(tmp_path)
     assert not (tmp_path / "done").exists()
 
@@ -117,6 +118,23 @@ def test_a_pickle_that_does_something_is_refused_and_does_nothing(tmp_path: Path
 def test_a_damaged_file_is_told(data: bytes) -> None:
     with pytest.raises(ModelCorrupt, match=r"some\.pth holds no PyTorch weights"):
         load_state(data, "some.pth")
+
+
+def test_bits_that_have_turned_are_noticed(tmp_path: Path) -> None:
+    path = saved(tmp_path, STATE)
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 4] = bytes(value ^ 0xFF for value in data[middle : middle + 4])
+    path.write_bytes(data)
+    with pytest.raises(ModelCorrupt, match=r"is damaged: the checksum of \S+ is wrong"):
+        trunk(tmp_path)
+
+
+@pytest.mark.parametrize("broken", [{"fc.weight": torch.zeros(5)}, {"fc.bias": torch.zeros(5)}], ids=["weight", "bias"])
+def test_a_projection_that_does_not_fit_itself_is_told(tmp_path: Path, broken: Any) -> None:
+    saved(tmp_path, STATE | broken)
+    with pytest.raises(BadModel, match="damaged projection"):
+        trunk(tmp_path, projection=True)
 
 
 def test_a_file_of_something_else_is_told(tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from extractor import NoEmbedding
 from index_store import Catalog
 from retrieval.bulk import BulkAdder, ImageFile
 from retrieval.engine import Engine
@@ -126,3 +128,19 @@ def test_what_was_yielded_is_kept_when_a_run_is_interrupted(own, engine, files):
 def test_no_files_are_no_trouble(own, engine):
     assert list(BulkAdder(own, engine, "default").add([])) == []
     assert engine.store.collections() == []
+
+
+def test_a_picture_without_an_embedding_fails_alone(own, engine, files, monkeypatch):
+    """As where a network overflows on it; the others of its batch are added."""
+    whole = type(engine.extractor)._infer
+    bad = engine.extractor.prepare(Image.open(files[3].path).convert("RGB"))
+
+    def infer(self, batch):
+        if any(np.array_equal(each, bad) for each in batch):
+            raise NoEmbedding("no finite numbers")
+        return whole(self, batch)
+
+    monkeypatch.setattr(type(engine.extractor), "_infer", infer)
+    outcomes = list(BulkAdder(own, engine, "default").add(files))
+    assert [outcome.status for outcome in outcomes if outcome.file is files[3]] == ["failed"]
+    assert {outcome.status for outcome in outcomes if outcome.file is not files[3]} == {"added"}

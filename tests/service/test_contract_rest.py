@@ -2,6 +2,7 @@
 
 import pytest
 
+from extractor import NoEmbedding
 from tests import chosen
 from tests.service.asking import body, jpeg
 
@@ -161,3 +162,15 @@ def test_a_collection_of_another_extractor_is_a_conflict_that_names_the_way_out(
         assert "build_index.py" in answer.json["detail"]
     assert client.get("/collections/old").json["fingerprint"] == "another extractor"
     assert client.post("/add", json=body(jpeg(1), collection="new")).status_code == 201
+
+
+def test_a_picture_without_an_embedding_is_refused_and_stores_nothing(client, monkeypatch):
+    engine = client.application.extensions["service"].engine
+
+    def infer(batch):
+        raise NoEmbedding("the network gives no finite numbers")
+
+    monkeypatch.setattr(engine.extractor, "_infer", infer)
+    answer = client.post("/add", json=body(jpeg(1), id="one"))
+    assert (answer.status_code, answer.json["type"]) == (422, "urn:imageretrieval:no-embedding")
+    assert client.get("/images/one").status_code == 404

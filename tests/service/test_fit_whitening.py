@@ -49,10 +49,12 @@ def test_a_folder_gives_a_transform_and_the_lines_to_put_it_to_use(folder, confi
     assert load_extractor(settings).dim == 8
 
 
-def test_a_collection_gives_what_its_folder_gives(folder, config, tmp_path):
+def test_a_collection_gives_what_its_folder_gives(folder, config, tmp_path, capsys):
     assert build_index.main([str(folder), "--config", str(config), "--collection", "mine"]) == 1  # of the broken one
     for what in ((folder,), ("--collection", "mine")):
         assert run(*what, "--config", config, "--kind", "centre", "--out", tmp_path / f"{len(what)}.npz") == 0
+    assert run("--collection", "mine", "--config", config, "--sample", 17, "--out", tmp_path / "some.npz") == 0
+    assert "fitted on 17 pictures" in capsys.readouterr().err
     one, other = Transform.load(tmp_path / "1.npz"), Transform.load(tmp_path / "2.npz")
     np.testing.assert_allclose(one.mean, other.mean, atol=1e-3)
     assert one.base == other.base
@@ -68,6 +70,7 @@ def test_the_sample_is_bounded_and_the_same_each_time(folder, config, tmp_path, 
     assert one == again != other
 
 
+@pytest.mark.slow
 def test_the_channels_of_pwa_are_chosen(folder, tmp_path, capsys):
     saved(tmp_path, random_state())
     config = tmp_path / "torch.yaml"
@@ -84,6 +87,7 @@ def test_the_channels_of_pwa_are_chosen(folder, tmp_path, capsys):
     [
         (("--kind", "pca", "--dim", 40), "30 pictures support 29 dimensions, not 40"),
         (("--kind", "pwa"), "extractor.name: resnet"),
+        (("--kind", "centre", "--dim", 5), "centring keeps all 192"),
         (("--dim", 0), "--dim: at least 1"),
         (("--sample", 0), "--sample: at least 1"),
     ],
@@ -106,6 +110,7 @@ def test_pictures_are_needed_from_one_place(config, tmp_path, folder, capsys):
     assert "no such folder" in told
 
 
+@pytest.mark.slow
 def test_a_collection_of_another_extractor_is_told(folder, config, tmp_path, capsys):
     build_index.main([str(folder), "--config", str(config), "--collection", "mine"])
     assert run("--collection", "none", "--config", config, "--out", tmp_path / "x.npz") == 2
