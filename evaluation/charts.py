@@ -33,7 +33,7 @@ def edits(results: Sequence[Result]) -> bytes:
     """Recall of the copies with one edit, all its strengths together, at the threshold for 99 % precision, as PNG."""
     shown = list(_pairs(results))
     names = [group.name for group in shown[0][1].groups if group.name in EDITS or group.name.startswith(CHAIN)]
-    figure, axes = _figure(8, 1.5 + len(names) * (0.1 + 0.06 * len(shown)))
+    figure, axes = _figure(8, 1 + 0.25 * len(shown) + len(names) * (0.1 + 0.06 * len(shown)))
     height = 0.85 / len(shown)
     for number, (result, found) in enumerate(shown):
         recall = {group.name: group.above_threshold for group in found.groups}
@@ -43,7 +43,7 @@ def edits(results: Sequence[Result]) -> bytes:
     axes.set_yticks([place + middle for place in range(len(names))], names)
     axes.set(xlim=(0, 1), ylim=(len(names), -0.5), title="Recall at 99 % precision, by edit")
     axes.grid(axis="x", alpha=0.3)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.05), ncols=2)
+    figure.legend(loc="outside lower center", ncols=1)  # one below the other: names may be long
     return _png(figure)
 
 
