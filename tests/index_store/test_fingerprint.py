@@ -32,7 +32,7 @@ def test_searching_with_another_extractor_names_the_way_out(stranger: ImageStore
 
 @pytest.mark.parametrize("near", [None, 0.9])
 def test_adding_with_another_extractor_stores_nothing(stranger: ImageStore, store: ImageStore, near) -> None:
-    with pytest.raises(FingerprintMismatch, match="or embed its pictures again with"):
+    with pytest.raises(FingerprintMismatch, match="or embed its pictures again, with"):
         stranger.add(NAME, [new_image("x", _vectors_for(stranger)[0])], near=near)
     assert store.stats(store.collection(NAME)).images == 3
 
