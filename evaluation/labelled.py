@@ -1,10 +1,12 @@
 """Tasks from labels that somebody else made: a CSV of pairs, or folders as classes."""
 
 import csv
+import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evaluation.errors import EvaluationError
 from evaluation.pictures import Found, Photo, Reader, look_through
@@ -40,13 +42,23 @@ def pairs_task(
     asked = look_through([Photo(name, queries / name, reader) for name, _ in _firsts(rows, 0)], repeats=True)
     named = {name: Photo(name, references / name, reader) for _, name in _firsts(rows, 1) if name}
     held = look_through([*named.values(), *(photo for photo in more if photo.name not in named)], repeats=True)
-    query_at = {photo.name: number for number, photo in enumerate(asked.photos)}
     reference_at = {photo.name: number for number, photo in enumerate(held.photos)}
+    # A query whose every reference cannot be read is no stranger: of it nothing is known.
+    meant = {query for query, reference in rows if not reference or reference in reference_at}
+    photos = [photo for photo in asked.photos if photo.name in meant]
+    query_at = {photo.name: number for number, photo in enumerate(photos)}
     right = {(query_at[q], reference_at[r]) for q, r in rows if q in query_at and r in reference_at}
-    if not right:
+    held_at = {photo.path.resolve(): number for number, photo in enumerate(held.photos)}
+    same = {(at, held_at[path]) for at, photo in enumerate(photos) if (path := photo.path.resolve()) in held_at}
+    if not right - same:
         raise EvaluationError("no pair of the CSV has both its pictures")
-    problems = [*asked.problems, *held.problems]
-    return Task("pairs", held.photos, asked.photos, np.array(sorted(right)), _digests(asked, held)), problems
+    pairs, own = _numbers(right - same), _numbers(same)
+    parameters = _digests(asked, held) | {"pairs": hashlib.sha256(pairs.tobytes()).hexdigest()}
+    return Task("pairs", held.photos, photos, pairs, parameters, own), [*asked.problems, *held.problems]
+
+
+def _numbers(pairs: set[tuple[int, int]]) -> NDArray[np.int64]:
+    return np.array(sorted(pairs), np.int64).reshape(-1, 2)
 
 
 def _firsts(rows: Sequence[tuple[str, str]], column: int) -> list[tuple[str, str]]:

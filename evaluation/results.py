@@ -93,7 +93,10 @@ def _of_classes(task: Task, descriptor: Descriptor, vectors: Vectors) -> Result:
 
 def _of_pairs(task: Task, descriptor: Descriptor, vectors: Vectors) -> Result:
     def block(rows: slice) -> Any:
-        return descriptor.scores(vectors.queries[rows], vectors.references)
+        scores = descriptor.scores(vectors.queries[rows], vectors.references)
+        own = task.same[(task.same[:, 0] >= rows.start) & (task.same[:, 0] < rows.start + len(scores))]
+        scores[own[:, 0] - rows.start, own[:, 1]] = -np.inf
+        return scores
 
     ranking = rank(block, task.pairs, len(task.queries), len(task.references))
     recall, precision = curve(ranking)

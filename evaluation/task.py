@@ -1,7 +1,7 @@
 """A task: pictures to search for, pictures to search among, and which of the pairs are right."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -35,6 +35,7 @@ class Task:
     pairs:      int (P, 2), the right pairs: number of the query, number of the reference. A query in none is a
                 stranger's.
     parameters: everything that, with the configuration, settles the result.
+    same:       int (S, 2), query and reference that are one file: a picture found by itself counts for nothing.
     """
 
     kind: str
@@ -42,6 +43,7 @@ class Task:
     queries: Sequence[Item]
     pairs: NDArray[np.int64]
     parameters: dict[str, Any]
+    same: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 2), np.int64))
 
     @property
     def strangers(self) -> int:

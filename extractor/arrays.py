@@ -1,5 +1,6 @@
 """Files of named arrays (.npz): what is fitted on a sample of pictures and kept beside the model."""
 
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,11 @@ def load_arrays(path: Path, names: tuple[str, ...], maker: str) -> Arrays:
 
 
 def save_arrays(path: Path, arrays: Arrays) -> None:
-    """Write a file under exactly this name; given the name itself, NumPy would add an ending."""
-    with path.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
+    """Write a file under exactly this name, all of it or nothing."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with aside.open("wb") as file:  # given the name, NumPy would add an ending
+            np.savez(file, allow_pickle=False, **arrays)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)

@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractor.arrays import load_arrays, save_arrays
+from extractor.errors import BadModel
+
+MAKER = "scripts/fit_whitening.py --kind pwa"
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +23,10 @@ class Channels:
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read what `save` wrote. Raises ModelMissing, BadModel."""
-        return cls(load_arrays(path, ("channels",), "scripts/fit_whitening.py --kind pwa")["channels"])
+        numbers = load_arrays(path, ("channels",), MAKER)["channels"]
+        if numbers.ndim != 1 or numbers.dtype != np.int64 or not len(numbers):
+            raise BadModel(f"{path} was not made by {MAKER}: it holds no numbers of channels")
+        return cls(numbers)
 
     def save(self, path: Path) -> None:
         """Write an .npz file."""

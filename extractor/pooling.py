@@ -177,10 +177,11 @@ def rmac_regions(height: int, width: int, levels: int, overlap: float) -> Iterat
     extra = _extra(short, free, overlap)
     for level in range(1, levels + 1):
         size = 2 * short // (level + 1)
-        if size:
-            for top in _starts(height - size, level + extra * (height > width)):
-                for left in _starts(width - size, level + extra * (width > height)):
-                    yield top, left, size
+        if not size:
+            return
+        for top in _starts(height - size, level + extra * (height > width)):
+            for left in _starts(width - size, level + extra * (width > height)):
+                yield top, left, size
 
 
 def _extra(short: int, free: int, overlap: float) -> int:

@@ -96,7 +96,7 @@ class Preprocess:
         """The part of a fingerprint that stands for this."""
         resample = self.resample.name.lower()
         parts = [f"{self.size}x{self.size}", self.aspect.replace("_", ""), resample, f"gap{REDUCING_GAP:g}"]
-        parts += [f"zoom{self.zoom:g}"] if self.zoom > 1 else []
+        parts += [f"zoom{self.zoom!r}"] if self.zoom > 1 else []
         return "-".join(parts + ([self.view.replace("_", "")] if self.view != "one" else []))
 
     @property

@@ -14,7 +14,7 @@ from extractor.interface import Fingerprint, Pixels, Vectors, by_shape, normalis
 from extractor.network import NetworkExtractor
 from extractor.pooling import channel_sums, select_channels
 from extractor.settings import ExtractorSettings, ResNetSettings
-from extractor.torchnet import Pooled, build, head_name
+from extractor.torchnet import TORCHSCRIPT, Pooled, build, head_name
 from extractor.weights import first_line
 
 
@@ -59,8 +59,9 @@ class ResNet(NetworkExtractor):
     def _dim_checked(self, settings: ResNetSettings) -> int:
         try:
             return self._warm_up()
-        except (TypeError, ValueError, RuntimeError, NoEmbedding) as error:
-            what = f"pooling {settings.pooling} {settings.pooling_options}, projection {settings.projection}"
+        except (TypeError, ValueError, ArithmeticError, RuntimeError, NoEmbedding) as error:
+            pooled = f"pooling {settings.pooling} {settings.pooling_options}, projection {settings.projection}"
+            what = settings.weights if settings.arch == TORCHSCRIPT else pooled
             raise BadModel(f"extractor.resnet: {what} does not work: {first_line(error)}") from None
 
 

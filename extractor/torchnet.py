@@ -53,7 +53,10 @@ class Network(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """uint8 (N, H, W, 3) in RGB order -> float32 (N, D), rows of norm 1, or of 0 where nothing was activated."""
-        return normalize(self.embed(self.scaled(pixels)).float())
+        vectors = self.embed(self.scaled(pixels))
+        if not isinstance(vectors, Tensor) or vectors.ndim != 2 or len(vectors) != len(pixels):
+            raise ValueError("the network does not give one vector for each picture")
+        return normalize(vectors.float())
 
     def scaled(self, pixels: Tensor) -> Tensor:
         """uint8 (N, H, W, 3) in RGB order -> float32 (N, 3, H, W), as the network was trained to see them."""
@@ -100,6 +103,8 @@ def build(settings: ExtractorSettings) -> tuple[Network, ModelBytes]:
     resnet = settings.resnet
     if resnet.arch not in (*ARCHES, TORCHSCRIPT):
         raise BadModel(f"extractor.resnet.arch: {resnet.arch!r} is none of {', '.join([*ARCHES, TORCHSCRIPT])}")
+    if resnet.arch == TORCHSCRIPT and not (resnet.names_a_file and resnet.precision in ("f32", "tf32")):
+        raise BadModel("with extractor.resnet.arch: torchscript, weights is a file and precision f32, or tf32 on CUDA")
     source = read_weights(resnet, settings.model_dir)
     if resnet.arch == TORCHSCRIPT:
         return Network(_scripted(source.data, resnet.weights), resnet.values).eval(), source
@@ -168,7 +173,7 @@ def head_name(settings: ExtractorSettings) -> str:
     resnet = settings.resnet
     if resnet.arch == TORCHSCRIPT:
         return "whole"
-    options = "".join(f"-{name}{value:g}" for name, value in sorted(_options(resnet).items()))
+    options = "".join(f"-{name}{float(value)!r}" for name, value in sorted(_options(resnet).items()))
     channels = f"-{_channels(resnet, settings.model_dir).digest[:12]}" if resnet.pooling == "pwa" else ""
     stage = ALIASES.get(resnet.stage, resnet.stage)
     return f"{stage}-{resnet.pooling}{options}{channels}{'-fc' if resnet.projection else ''}"

@@ -42,11 +42,8 @@ class Transform:
         arrays = load_arrays(path, ("kind", "base", "mean", "matrix"), MAKER)
         kind: Any = str(arrays["kind"])
         mean, matrix = arrays["mean"], arrays["matrix"]
-        if (
-            mean.ndim != 1
-            or matrix.shape[:1] != mean.shape
-            or not (np.isfinite(mean).all() and np.isfinite(matrix).all())
-        ):
+        fits = mean.ndim == 1 and matrix.ndim == 2 and len(matrix) == len(mean) and matrix.shape[1] > 0
+        if kind not in KINDS or not fits or not _are_numbers(mean) or not _are_numbers(matrix):
             raise BadModel(f"{path} was not made by {MAKER}: its numbers are damaged")
         return cls(kind, str(arrays["base"]), mean, matrix)
 
@@ -96,12 +93,16 @@ def _principal_axes(values: np.ndarray, dim: int | None) -> tuple[np.ndarray, np
     return singular[kept] / len(values) ** 0.5, axes[kept].T
 
 
+def _are_numbers(values: np.ndarray) -> bool:
+    return values.dtype == np.float32 and bool(np.isfinite(values).all())
+
+
 class Transformed(Extractor):
     """An extractor and a transform of its vectors."""
 
     def __init__(self, base: Extractor, transform: Transform) -> None:
         """Raises BadModel where the transform was fitted on vectors of another extractor."""
-        if transform.base != base.fingerprint:
+        if transform.base != base.fingerprint or len(transform.mean) != base.dim:
             raise BadModel(
                 f"extractor.transform was fitted on vectors of {transform.base}; these are of {base.fingerprint}: "
                 f"fit another with {MAKER}, or put the settings back"

@@ -104,8 +104,9 @@ def fill(module: torch.nn.Module, state: State, known: Iterable[str], allow_part
         for key, value in wanted.items()
         if key in state and state[key].shape != value.shape
     ]
+    misfits += [f"{key} of {state[key].dtype}" for key in wanted if key in state and not _is_weight(key, state[key])]
     foreign = sorted(state.keys() - set(known) - wanted.keys())
-    problems = _listed("missing", missing) + _listed("of another shape", misfits) + _listed("unknown", foreign)
+    problems = _listed("missing", missing) + _listed("of another kind", misfits) + _listed("unknown", foreign)
     if problems and not allow_partial:
         raise BadModel(
             f"{name} does not fit extractor.resnet.arch: {'; '.join(problems)}. Set the architecture that the file was "
@@ -113,8 +114,18 @@ def fill(module: torch.nn.Module, state: State, known: Iterable[str], allow_part
         )
     if problems:
         log.warning("%s fits in part only: %s", name, "; ".join(problems))
-    fitting = {key: state[key] for key in wanted if key in state and state[key].shape == wanted[key].shape}
+    fitting = {
+        key: state[key]
+        for key in wanted
+        if key in state and state[key].shape == wanted[key].shape and _is_weight(key, state[key])
+    }
     module.load_state_dict(fitting, strict=False)
+
+
+def _is_weight(key: str, value: Tensor) -> bool:
+    """Real numbers that are there, one by one; counts may be whole."""
+    dense = value.layout == torch.strided and value.device.type != "meta"
+    return dense and (value.is_floating_point() or key.endswith("num_batches_tracked"))
 
 
 def _bare(key: str) -> str:

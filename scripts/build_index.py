@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it also 
 
 import index_store
 from extractor import ExtractorError
-from index_store import Catalog, JobBoard, Reembedding, StoreError
+from index_store import Catalog, JobBoard, Reembedding, StoreError, Superseded
 from retrieval.bulk import BulkAdder, ImageFile
 from retrieval.engine import Engine
 from retrieval.errors import InputError
@@ -119,7 +119,13 @@ def _is_ours_now(settings: Settings, catalog: Catalog, collection: str, forget_m
         if begun is None:
             print(f"{collection!r} is of this extractor already: {extractor.fingerprint}", file=sys.stderr)
             return True
-        return _reembedded(settings, engine, begun, forget_missing)
+        try:
+            return _reembedded(settings, engine, begun, forget_missing)
+        except Superseded:  # by a run that wanted the same, perhaps, and was faster
+            if catalog.collection(collection).fingerprint != extractor.fingerprint:
+                raise
+            print(f"another run has brought {collection!r} to this extractor meanwhile", file=sys.stderr)
+            return True
 
 
 def _reembedded(settings: Settings, engine: Engine, begun: Reembedding, forget_missing: bool) -> bool:

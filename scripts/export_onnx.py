@@ -33,7 +33,7 @@ def export(settings: ExtractorSettings, out: Path) -> str:
     from extractor.torchnet import build  # noqa: PLC0415
 
     if settings.resnet.pooling in NOT_EXPORTED:
-        raise ValueError(f"pooling {settings.resnet.pooling} cannot be exported: ONNX has no operation for it")
+        raise ValueError(f"pooling {settings.resnet.pooling} cannot be exported; the others can")
     # A TorchScript model has no Python to export from.
     if settings.resnet.arch == "torchscript":
         raise ValueError("a TorchScript model cannot be exported: take the weights by themselves")

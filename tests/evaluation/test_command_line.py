@@ -17,6 +17,8 @@ from scripts.evaluate import main
 from tests.corpus import photo
 from tests.service.server import ROOT
 
+pytestmark = pytest.mark.slow
+
 THUMBNAIL = "extractor.name=thumbnail"
 FEW = ["--copies", "24"]
 
@@ -119,6 +121,24 @@ def test_all_pictures_of_a_references_folder_are_searched(copies):
     arguments = ["--pairs", copies / "few.csv", "--references", copies / "originals", "--config", "dhash"]
     written = evaluate(copies / "out", *arguments)
     assert (written["references"], written["queries"], written["strangers"]) == (8, 2, 0)
+
+
+def test_a_picture_is_not_found_by_itself(copies):
+    """Originals and copies on both sides: the nearest to each is itself, which counts for nothing."""
+    pairs = [(f"copy{seed}.jpg", f"originals/{seed}.png") for seed in range(8)]
+    write_csv(copies / "both.csv", [["query", "reference"], *pairs, *[pair[::-1] for pair in pairs]])
+    written = evaluate(copies / "out", "--pairs", copies / "both.csv", "--config", THUMBNAIL)
+    found = written["results"][0]["accuracy"]
+    assert (found["micro_ap"], found["recall_at_1"]) == (1, 1)
+
+
+def test_a_query_whose_reference_is_gone_is_no_stranger(copies):
+    before = evaluate(copies / "out", "--pairs", copies / "pairs.csv", "--config", "dhash")
+    photo(3).save(copies / "lost.png")
+    with (copies / "pairs.csv").open("a", encoding="utf-8") as table:
+        table.write("lost.png,,nowhere.png\n")
+    after = evaluate(copies / "out", "--pairs", copies / "pairs.csv", "--config", "dhash")
+    assert after["results"][0]["accuracy"] == before["results"][0]["accuracy"]
 
 
 def test_a_pair_whose_picture_is_missing_is_reported_and_passed_over(copies, capsys):

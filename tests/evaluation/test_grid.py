@@ -13,6 +13,8 @@ from retrieval.settings import load_settings
 from scripts.evaluate import main
 from tests.corpus import photo
 
+pytestmark = pytest.mark.slow
+
 
 def search(folder, tmp_path, *more):
     """Exit status of a search over the grid, which lies in tmp_path."""
@@ -110,6 +112,17 @@ def test_another_file_under_the_same_name_is_measured_anew(folder, tmp_path, mea
     for dim in (8, 8, 9):
         fit(vectors, "pca", dim, base.fingerprint).save(tmp_path / "t.npz")
         assert search(folder, tmp_path) == 0
+    assert len(measured) == 2
+
+
+def test_other_labels_of_the_same_pictures_are_measured_anew(tmp_path, measured):
+    for seed in range(4):
+        photo(seed).save(tmp_path / f"{seed}.png")
+    (tmp_path / "grid.yaml").write_text("extractor.name: [thumbnail]\n")
+    for first, second in ("23", "32", "23"):
+        (tmp_path / "pairs.csv").write_text(f"query,reference\n0.png,{first}.png\n1.png,{second}.png\n")
+        arguments = ["--pairs", tmp_path / "pairs.csv", "--grid", tmp_path / "grid.yaml", "--out", tmp_path / "out"]
+        assert main([str(argument) for argument in arguments]) == 0
     assert len(measured) == 2
 
 

@@ -149,7 +149,7 @@ def test_weights_that_give_no_numbers_are_refused_at_the_start(tmp_path: Path) -
 def test_options_that_say_what_is_the_default_change_nothing(folder: Path) -> None:
     made = [network(folder, pooling_options=options).fingerprint for options in ({}, {"p": 3}, {"p": 3.0, "eps": 1e-6})]
     assert len(set(made)) == 1
-    assert "/layer4-gem-eps1e-06-p3-512/" in made[0]
+    assert "/layer4-gem-eps1e-06-p3.0-512/" in made[0]
 
 
 @pytest.mark.parametrize("precision", ["bf16", "f16"])
@@ -218,6 +218,7 @@ def test_what_keeps_vectors_keeps_the_fingerprint(folder: Path) -> None:
         ({"pooling_options": {"p": -1}}, "does not work: p must be"),
         ({"pooling": "pwa", "pooling_options": {"channels": 5}}, "pwa has no option channels; it takes alpha, beta"),
         ({"pooling": "rmac", "pooling_options": {"levels": 1.5}}, "rmac .*does not work"),
+        ({"pooling_options": {"p": 10**400}}, "gem .*does not work"),
         ({"pooling": "pwa"}, "pooling pwa needs extractor.resnet.pwa_channels"),
         (
             {"pooling": "pwa", "pwa_channels": "weights.pth"},
@@ -232,6 +233,32 @@ def test_what_keeps_vectors_keeps_the_fingerprint(folder: Path) -> None:
 def test_settings_that_do_not_fit_are_named(folder: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(BadModel, match=message):
         network(folder, **changes)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize(
+    ("module", "changes", "message"),
+    [
+        (nn.Flatten(), {"precision": "bf16"}, "weights is a file and precision f32"),
+        (nn.Flatten(), {"weights": "IMAGENET1K_V1"}, "weights is a file and precision f32"),
+        (nn.ReLU(), {}, r"whole\.pt does not work: .*one vector for each picture"),
+        (nn.Flatten(0), {}, r"whole\.pt does not work: .*one vector for each picture"),
+    ],
+    ids=["precision", "torchvision's weights", "maps", "one vector for all"],
+)
+def test_torchscript_models_that_cannot_serve_are_told(
+    tmp_path: Path, module: nn.Module, changes: dict[str, Any], message: str
+) -> None:
+    torch.jit.trace(module, torch.rand(1, 3, 64, 64)).save(tmp_path / "whole.pt")
+    with pytest.raises(BadModel, match=message):
+        network(tmp_path, **{"arch": "torchscript", "weights": "whole.pt"} | changes)
+
+
+@pytest.mark.parametrize("numbers", [np.array(5), np.array([0.5, 1.2]), np.array([], np.int64)], ids=str)
+def test_channels_that_are_none_are_refused(folder: Path, tmp_path: Path, numbers: Any) -> None:
+    np.savez(tmp_path / "pwa.npz", channels=numbers)
+    with pytest.raises(BadModel, match="holds no numbers of channels"):
+        network(folder, pooling="pwa", pwa_channels=tmp_path / "pwa.npz")
 
 
 def test_missing_channels_name_the_script(folder: Path) -> None:

@@ -113,10 +113,14 @@ def test_a_missing_or_broken_file_is_told(tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", mean=np.zeros(3))
     for name, content in [("empty", b""), ("text", b"hello"), ("zip", b"PK\x03\x04 broken")]:
         (tmp_path / name).write_bytes(content)
-    numbers = {"kind": "pca", "base": "f", "mean": np.zeros(3), "matrix": np.zeros((3, 2))}
-    np.savez(tmp_path / "nan.npz", **numbers | {"mean": np.full(3, np.nan)})
-    np.savez(tmp_path / "shape.npz", **numbers | {"mean": np.zeros(4)})
-    for name in ("empty", "text", "zip", "other.npz", "nan.npz", "shape.npz"):
+    good = {"kind": "pca", "base": "f", "mean": np.zeros(3, "f4"), "matrix": np.ones((3, 2), "f4")}
+    np.savez(tmp_path / "good.npz", **good)
+    assert Transform.load(tmp_path / "good.npz").kind == "pca"
+    wrong = [{"mean": np.full(3, np.nan, "f4")}, {"mean": np.zeros(4, "f4")}, {"matrix": np.ones(3, "f4")}]
+    wrong += [{"matrix": np.ones((3, 0), "f4")}, {"mean": np.array(["a", "b", "c"])}, {"kind": "magic"}]
+    for number, change in enumerate(wrong):
+        np.savez(tmp_path / f"{number}.npz", **good | change)
+    for name in ("empty", "text", "zip", "other.npz", *(f"{number}.npz" for number in range(len(wrong)))):
         with pytest.raises(BadModel, match=r"was not made by scripts/fit_whitening\.py"):
             Transform.load(tmp_path / name)
 

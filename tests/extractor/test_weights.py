@@ -64,11 +64,16 @@ MISFITS = [
     (without("layer1.0.conv1.weight"), "missing: layer1.0.conv1.weight"),
     (STATE | {"conv1.weight": torch.zeros(64, 3, 3, 3)}, r"conv1\.weight \(64, 3, 3, 3\) instead of \(64, 3, 7, 7\)"),
     (STATE | {"head.1.bias": torch.zeros(3)}, "unknown: head.1.bias"),
+    (STATE | {"conv1.weight": STATE["conv1.weight"].to_sparse()}, r"another kind: conv1\.weight"),
+    (STATE | {"conv1.weight": STATE["conv1.weight"].to(torch.complex64)}, r"conv1\.weight of torch\.complex64"),
     (random_state("resnet34"), "unknown: layer1.2.bn1.bias.* and 84 more"),
 ]
 
 
-@pytest.mark.parametrize(("content", "message"), MISFITS, ids=["missing", "shape", "unknown", "another network"])
+@pytest.mark.parametrize(
+    ("content", "message"), MISFITS, ids=["missing", "shape", "unknown", "sparse", "complex", "another network"]
+)
+@pytest.mark.filterwarnings("ignore:Validating sparse:UserWarning")
 def test_what_does_not_fit_is_listed_unless_allowed(
     tmp_path: Path, content: Any, message: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -10,6 +10,8 @@ from tests.index_store.refine_oracle import refined
 from tests.index_store.stores import NAME, add_all, let_swap
 from tests.index_store.vectors import answers, near, unit_vectors
 
+pytestmark = pytest.mark.slow
+
 CENTRES = unit_vectors(12, seed=0)
 VECTORS = np.concatenate([near(CENTRES, 0.75, seed=seed) for seed in range(10, 20)])  # number i is of cluster i % 12
 QUERIES = np.concatenate([near(CENTRES[:2], 0.6), unit_vectors(1, seed=5)])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from index_store import Catalog, Reembedding
+from index_store import Catalog, Reembedding, Superseded
 from retrieval import engine
 from retrieval.engine import Engine
 from retrieval.jobs import run_ingest
@@ -241,3 +241,18 @@ def test_a_pipe_at_the_source_is_not_waited_for(serve, config, folder, change_ex
     os.mkfifo(folder / "01.jpg")
     change_extractor()
     assert reembed(config) == 1
+
+
+def test_another_run_that_was_faster_is_no_error(serve, config, folder, change_extractor, capsys, monkeypatch):
+    assert build(config, str(folder)) == 0
+    change_extractor()
+    real = build_index._reembedded
+
+    def beaten(*arguments: Any) -> bool:
+        assert real(*arguments)
+        raise Superseded("another run has taken over")
+
+    monkeypatch.setattr(build_index, "_reembedded", beaten)
+    assert reembed(config) == 0
+    assert "another run has brought 'default' to this extractor" in capsys.readouterr().err
+    is_exact(serve(), {name(seed): small(seed) for seed in range(COUNT)})
