@@ -243,7 +243,7 @@ def test_a_pipe_at_the_source_is_not_waited_for(serve, config, folder, change_ex
     assert reembed(config) == 1
 
 
-def test_another_run_that_was_faster_is_no_error(serve, config, folder, change_extractor, capsys, monkeypatch):
+def test_another_run_that_was_faster_is_no_error(serve, config, folder, change_extractor, capsys):
     assert build(config, str(folder)) == 0
     change_extractor()
     real = build_index._reembedded
@@ -252,7 +252,8 @@ def test_another_run_that_was_faster_is_no_error(serve, config, folder, change_e
         assert real(*arguments)
         raise Superseded("another run has taken over")
 
-    monkeypatch.setattr(build_index, "_reembedded", beaten)
-    assert reembed(config) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build_index, "_reembedded", beaten)
+        assert reembed(config) == 0
     assert "another run has brought 'default' to this extractor" in capsys.readouterr().err
     is_exact(serve(), {name(seed): small(seed) for seed in range(COUNT)})
