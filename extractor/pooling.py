@@ -1,6 +1,6 @@
 """Global pooling: non-negative (B, C, H, W) maps -> (B, D) vectors, not normalised.
 
-D is C, but 2C for scda and len(channels) * C for pwa (`out_dim`). Any H, W >= 1 will do, whatever the maps hold: maps
+D is C, but 2C for scda and len(channels) * C for pwa. Any H, W >= 1 will do, whatever the maps hold: maps
 of zeros, constant maps and single positions give finite vectors. Half precision is widened to float32 before anything
 is computed; float64 stays, and every other type gives float32. Vectors lie on the device of the maps. All but scda and
 pwa export to ONNX at a fixed H and W. Options out of range raise ValueError by name.
@@ -152,18 +152,6 @@ POOLINGS: dict[str, Callable[..., Tensor]] = {
     "scda": scda,
     "pwa": pwa,
 }
-
-
-def out_dim(name: str, channels_in: int, **options: object) -> int:
-    """D of `POOLINGS[name](maps, **options)` for maps of C = channels_in. Raises ValueError for an unknown name."""
-    if name not in POOLINGS:
-        raise ValueError(f"pooling must be one of {', '.join(POOLINGS)}, not {name!r}")
-    if name == "pwa":
-        channels = options.get("channels")
-        if not isinstance(channels, Sequence):
-            raise ValueError(f"channels must be a sequence of channel numbers, not {channels!r}")
-        return len(_checked(channels, channels_in)) * channels_in
-    return channels_in * (2 if name == "scda" else 1)
 
 
 def rmac_regions(height: int, width: int, levels: int, overlap: float) -> Iterator[tuple[int, int, int]]:
