@@ -1,11 +1,15 @@
 """What is remembered: the catalog, which is the truth, and the vector index, which is a cache of it."""
 
+from index_store.admission import Rules
+from index_store.answers import Once, Recorded
 from index_store.build import pending_changes, rebuild, sweep
 from index_store.catalog import Catalog
 from index_store.errors import (
+    AnsweredBefore,
     CatalogUnavailable,
     CollectionExists,
     FingerprintMismatch,
+    KeyReused,
     StoreError,
     Superseded,
     UnknownCollection,
@@ -27,11 +31,14 @@ from index_store.records import (
 )
 from index_store.reembedding import Reembedding
 from index_store.refine import Reciprocal, Refinement
+from index_store.relation import DUPLICATE, Relation, relation
 from index_store.settings import IndexSettings
 from index_store.store import ImageStore
 
 __all__ = [
+    "DUPLICATE",
     "AddOutcome",
+    "AnsweredBefore",
     "Catalog",
     "CatalogUnavailable",
     "Collection",
@@ -45,13 +52,18 @@ __all__ = [
     "JobBoard",
     "KeptFacts",
     "KeptPicture",
+    "KeyReused",
     "Match",
     "NewImage",
+    "Once",
     "RebuildReport",
     "Reciprocal",
+    "Recorded",
     "Reembedding",
     "RefinedMatches",
     "Refinement",
+    "Relation",
+    "Rules",
     "StoreError",
     "Superseded",
     "UnknownCollection",
@@ -59,5 +71,6 @@ __all__ = [
     "UnknownJob",
     "pending_changes",
     "rebuild",
+    "relation",
     "sweep",
 ]

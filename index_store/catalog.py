@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from index_store import schema
 from index_store.errors import CatalogUnavailable, CollectionExists, UnknownCollection
 from index_store.kept import find_kept, forget_kept, kept_facts, kept_totals
-from index_store.records import Collection, ImageRecord, KeptFacts, KeptPicture
+from index_store.records import Collection, ImageRecord, KeptFacts, KeptPicture, Vectors
 from index_store.rows import (
     ALIVE,
     RECORD,
@@ -24,7 +24,9 @@ from index_store.rows import (
     ids_taken,
     now,
     records_of,
+    same_bytes,
     seqs_alive,
+    vectors_of,
 )
 from index_store.schema import collections, generations, images
 
@@ -116,6 +118,13 @@ class Catalog:
         """Those of `seqs` that exist and are not deleted."""
         with self.reading() as connection:
             return records_of(connection, seqs)
+
+    def same_bytes(self, collection: Collection, sha256: str) -> tuple[ImageRecord, Vectors] | None:
+        """The oldest image with these very bytes, and its stored vector (D,) float32."""
+        with self.reading() as connection:
+            seq = same_bytes(connection, collection, sha256)
+            found = records_of(connection, [seq]) if seq is not None else {}
+            return (found[seq], vectors_of(connection, collection, [seq])[0]) if seq in found else None
 
     def gone(self, seqs: Iterable[int]) -> set[int]:
         """Those of `seqs` that are deleted."""

@@ -35,3 +35,15 @@ class CatalogUnavailable(StoreError):
 
 class BrokenGeneration(StoreError):
     """Files of an index generation are missing, damaged or not of this collection."""
+
+
+class KeyReused(StoreError):
+    """A key that stands for one request came with another."""
+
+
+class AnsweredBefore(Exception):
+    """The request was carried out before, and this is the answer that it got; no error, but the end of the matter."""
+
+    def __init__(self, answer: bytes) -> None:
+        super().__init__("answered before")
+        self.answer = answer

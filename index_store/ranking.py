@@ -1,5 +1,7 @@
 """Ranks what a snapshot proposes by exact scores."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,20 +14,34 @@ Ranked = tuple[Seqs, NDArray[np.float64]]
 SLACK = 16
 
 
-def nearest(snapshot: Snapshot, queries: Vectors, top_k: int, rerank: int) -> list[Ranked]:
-    """For each of (Q, D) queries the seqs and scores of its `top_k` best; equal scores in the order of adding."""
+def nearest(snapshot: Snapshot, queries: Iterable[Vectors], top_k: int, rerank: int) -> list[Ranked]:
+    """For each query, (D,) or several views (V, D), the seqs and scores of its `top_k` best.
+
+    The score of a picture is that of the view it is closest to; equal scores stand in the order of adding.
+    """
+    views = [np.atleast_2d(query) for query in queries]
     ranked: dict[int, Ranked] = {}
-    waiting, depth = list(range(len(queries))), top_k + SLACK
+    waiting, depth = list(range(len(views))), top_k + SLACK
     while waiting:
-        found = snapshot.search(queries[waiting], depth, rerank)
-        ranked.update((q, _ordered(snapshot, queries[q], seqs)) for q, seqs in zip(waiting, found, strict=True))
+        found = _proposed(snapshot, [views[q] for q in waiting], depth, rerank)
+        ranked.update((q, _ordered(snapshot, views[q], seqs)) for q, seqs in zip(waiting, found, strict=True))
         waiting = [q for q in waiting if _may_go_on(ranked[q][1], top_k, depth, snapshot.size)]
         depth *= 4
     return [(seqs[:top_k], scores[:top_k]) for _, (seqs, scores) in sorted(ranked.items())]
 
 
-def _ordered(snapshot: Snapshot, query: Vectors, seqs: Seqs) -> Ranked:
-    scores = snapshot.score(query, seqs)
+def _proposed(snapshot: Snapshot, queries: list[Vectors], depth: int, rerank: int) -> list[Seqs]:
+    """For each query what any of its views proposes."""
+    found = iter(snapshot.search(np.concatenate(queries), depth, rerank))
+    return [_union([next(found) for _ in views]) for views in queries]
+
+
+def _union(seqs: list[Seqs]) -> Seqs:
+    return seqs[0] if len(seqs) == 1 else np.unique(np.concatenate(seqs))
+
+
+def _ordered(snapshot: Snapshot, views: Vectors, seqs: Seqs) -> Ranked:
+    scores = snapshot.score(views, seqs)
     order = np.lexsort((seqs, -scores))
     return seqs[order], scores[order]
 

@@ -51,7 +51,9 @@ class KeptFacts:
 class NewImage:
     """A picture to remember. `vector` is (D,) float32 of unit length; the catalog keeps it as float16.
 
-    `kept`, if any, is stored with it and goes with it.
+    indeterminate: whether there is too little in it for its vector to say anything.
+    kept:          if any, is stored with it and goes with it.
+    views:         (V, D) float32, what its duplicates are looked for with, if not with its vector alone; not stored.
     """
 
     id: str
@@ -64,7 +66,14 @@ class NewImage:
     format: str
     source: str | None
     metadata: dict[str, Any]
+    indeterminate: bool = False
     kept: KeptPicture | None = None
+    views: Vectors | None = None
+
+    @property
+    def probe(self) -> Vectors:
+        """What it is looked for with, (V, D)."""
+        return self.vector[None] if self.views is None else self.views
 
 
 @dataclass(frozen=True)
@@ -79,6 +88,7 @@ class ImageRecord:
     height: int
     size: int
     format: str
+    indeterminate: bool
     source: str | None
     metadata: dict[str, Any]
     created_at: datetime
@@ -89,11 +99,13 @@ class Match:
     """A remembered picture and its cosine to the query, in [-1, 1], higher is closer.
 
     A search with a Refinement is ordered by `refined_score`, at most 1, higher is closer; the others have none.
+    `collection` is named where more than one was searched.
     """
 
     image: ImageRecord
     score: float
     refined_score: float | None = None
+    collection: str | None = None
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ class Searcher:
         return [near[near != own][:count] for own, (near, _) in zip(seqs, found, strict=True)]
 
     def _ordered(self, query: Vectors, seqs: Seqs, refined: Scores, min_score: float | None) -> tuple[Ranked, Scores]:
-        scores = self.snapshot.score(query, seqs)
+        scores = self.snapshot.score(query[None], seqs)
         order = np.lexsort((seqs, -refined))
         if min_score is not None:
             order = order[scores[order] >= min_score]

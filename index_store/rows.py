@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, exists, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, exists, func, insert, select, update
 
 from index_store.errors import UnknownCollection, UnknownImage
 from index_store.kept import insert_kept
 from index_store.records import Collection, ImageRecord, NewImage, Seqs, Vectors
+from index_store.relation import Facts
 from index_store.schema import clock, collections, images
 
 VECTOR_DTYPE = np.dtype("<f2")
@@ -20,6 +21,9 @@ RECORD = [images.c[field.name] for field in fields(ImageRecord)]
 # What every search asks is put together once: building a statement costs as much as running it.
 _COLLECTION = select(*[collections.c[field.name] for field in fields(Collection)]).order_by(collections.c.name)
 _COLLECTION_BY_NAME = _COLLECTION.where(collections.c.name == bindparam("name"))
+_OLDEST_BY_SHA256 = select(func.min(images.c.seq)).where(
+    images.c.collection_key == bindparam("key"), images.c.sha256 == bindparam("sha256"), ALIVE
+)
 _RECORDS_BY_SEQ = select(*RECORD).where(images.c.seq.in_(bindparam("seqs", expanding=True)), ALIVE)
 
 
@@ -61,6 +65,37 @@ def records_of(connection: Connection, seqs: Iterable[int]) -> dict[int, ImageRe
     for chunk in _chunks(list(seqs)):
         found.update((row[0], as_record(row)) for row in connection.execute(_RECORDS_BY_SEQ, {"seqs": chunk}))
     return found
+
+
+def same_content(connection: Connection, collection: Collection, image: Facts) -> list[int]:
+    """Seqs of the oldest image with the very bytes of `image`, and of the oldest with its pixels, where there are any.
+
+    Ordered by nothing; one image may be both.
+    """
+    mine = and_(images.c.collection_key == collection.key, ALIVE)
+    size = and_(images.c.width == image.width, images.c.height == image.height)
+    oldest = select(func.min(images.c.seq))
+    found = {
+        connection.scalar(oldest.where(mine, images.c.sha256 == image.sha256)),
+        connection.scalar(oldest.where(mine, size, images.c.pixels_sha256 == image.pixels_sha256)),
+    }
+    return [seq for seq in found if seq is not None]
+
+
+def same_bytes(connection: Connection, collection: Collection, sha256: str) -> int | None:
+    """Seq of the oldest image with these very bytes."""
+    seq: int | None = connection.scalar(_OLDEST_BY_SHA256, {"key": collection.key, "sha256": sha256})
+    return seq
+
+
+def vectors_of(connection: Connection, collection: Collection, seqs: Sequence[int]) -> Vectors:
+    """Stored vectors (M, D) float32 of images that exist, in the order of `seqs`."""
+    found: dict[int, bytes] = {}
+    for chunk in _chunks(seqs):
+        rows = connection.execute(select(images.c.seq, images.c.vector).where(images.c.seq.in_(chunk)))
+        found.update((row.seq, row.vector) for row in rows)
+    halves = np.frombuffer(b"".join(found[seq] for seq in seqs), dtype=VECTOR_DTYPE)
+    return halves.reshape(len(seqs), collection.dim).astype(np.float32)
 
 
 def insert_images(connection: Connection, collection: Collection, new: Sequence[NewImage]) -> list[int]:
@@ -129,7 +164,8 @@ def _chunks(values: Sequence[Any], size: int = 500) -> Iterator[Sequence[Any]]:
 
 
 def _columns(image: NewImage) -> dict[str, Any]:
-    plain = {name: getattr(image, name) for name in image.__dataclass_fields__ if name not in ("vector", "kept")}
+    apart = ("vector", "kept", "views")
+    plain = {name: getattr(image, name) for name in image.__dataclass_fields__ if name not in apart}
     return {**plain, "vector": as_stored(image.vector)}
 
 

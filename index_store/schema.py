@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Connection,
     DateTime,
@@ -24,14 +25,17 @@ from sqlalchemy import (
     TypeDecorator,
     create_engine,
     event,
+    false,
     insert,
     inspect,
     select,
+    update,
 )
 
 from index_store.errors import CatalogUnavailable
+from index_store.migration import migrate
 
-VERSION = 1
+VERSION = 2
 BUSY_TIMEOUT_S = 60
 # SQLite gives 64-bit row ids only to columns declared INTEGER.
 BigInt = BigInteger().with_variant(Integer, "sqlite")
@@ -82,6 +86,7 @@ images = Table(
     Column("height", Integer, nullable=False),
     Column("size", BigInt, nullable=False),
     Column("format", String(16), nullable=False),
+    Column("indeterminate", Boolean, nullable=False, server_default=false()),
     Column("source", String),
     Column("metadata", JSON, nullable=False),
     Column("created_at", Moment, nullable=False),
@@ -92,6 +97,9 @@ images = Table(
 _alive = images.c.deleted_seq.is_(None)
 Index("images_by_id", images.c.collection_key, images.c.id, unique=True, sqlite_where=_alive, postgresql_where=_alive)
 Index("images_by_seq", images.c.collection_key, images.c.seq)
+# What has the same bytes or pixels is found without its vector.
+Index("images_by_sha256", images.c.collection_key, images.c.sha256)
+Index("images_by_pixels", images.c.collection_key, images.c.pixels_sha256)
 Index(
     "images_by_deletion",
     images.c.collection_key,
@@ -139,12 +147,23 @@ new_vectors = Table(
     Column("vector", LargeBinary, nullable=False),
 )
 
+# The first answer to each Idempotency-Key, for whoever asks again. `request` is the SHA-256 of what was asked.
+answers = Table(
+    "answers",
+    metadata,
+    Column("key", String(255), primary_key=True),
+    Column("request", String(64), nullable=False),
+    Column("answer", LargeBinary, nullable=False),
+    Column("created_at", Moment, nullable=False, index=True),
+)
+
 jobs = Table(
     "jobs",
     metadata,
     Column("id", Integer, primary_key=True),
     Column("kind", String(32), nullable=False),
     Column("collection", String(64)),
+    Column("options", JSON),
     Column("state", String(16), nullable=False, index=True),
     Column("attempts", Integer, nullable=False),
     Column("created_at", Moment, nullable=False),
@@ -209,11 +228,14 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def _create(connection: Connection) -> None:
     version = _version(connection)
-    if version not in (None, VERSION):
-        raise CatalogUnavailable(f"the catalog has schema version {version}, this program reads version {VERSION}")
+    if version is not None and not 1 <= version <= VERSION:
+        raise CatalogUnavailable(f"the catalog has schema version {version}, this program reads 1 to {VERSION}")
     metadata.create_all(connection)
     if version is None:
         connection.execute(insert(clock).values(id=1, value=0, schema_version=VERSION))
+    elif version < VERSION:
+        migrate(connection, version)
+        connection.execute(update(clock).values(schema_version=VERSION))
 
 
 def _version(connection: Connection) -> int | None:

@@ -1,5 +1,7 @@
 """The one place where a score is computed, so that no answer depends on where a vector stands."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +24,15 @@ def cosines(vectors: NDArray[np.floating], query: Vectors) -> NDArray[np.float64
     return scores.clip(-1, 1).round(6)
 
 
+def best_cosines(vectors: NDArray[np.floating], views: Vectors) -> NDArray[np.float64]:
+    """Scores (M,) of vectors (M, D) for a query of several views (V, D): of each vector the best of its cosines.
+
+    A view that is shorter than one counts for so much less.
+    """
+    scores: NDArray[np.float64] = np.max([cosines(vectors, view) for view in views], axis=0)
+    return scores
+
+
 def products(queries: Vectors, vectors: Vectors) -> NDArray[np.float32]:
     """Inner products (Q, M) of (Q, D) with (M, D), to float32's precision, on the calling thread alone.
 
@@ -35,13 +46,11 @@ def products(queries: Vectors, vectors: Vectors) -> NDArray[np.float32]:
     return out
 
 
-def close_pairs(queries: Vectors, vectors: Vectors, least: float) -> list[list[tuple[int, float]]]:
-    """For each of (Q, D) queries the (row, cosine) of those of (M, D) `vectors` that score at least `least`."""
+def close_pairs(queries: Sequence[Vectors], vectors: Vectors, least: float) -> list[list[tuple[int, float]]]:
+    """For each of the queries (V, D) the (row, score) of those of (M, D) `vectors` that score at least `least`."""
     pairs: list[list[tuple[int, float]]] = []
-    for start in range(0, len(queries), _BLOCK):
-        block = queries[start : start + _BLOCK]
-        for query, rough in zip(block, products(block, vectors), strict=True):
-            rows = np.flatnonzero(rough >= least - TOLERANCE)
-            scores = cosines(vectors[rows], query)
-            pairs.append([(int(row), float(score)) for row, score in zip(rows, scores, strict=True) if score >= least])
+    for views in queries:
+        rows = np.flatnonzero(products(views, vectors).max(axis=0) >= least - TOLERANCE)
+        scores = best_cosines(vectors[rows], views)
+        pairs.append([(int(row), float(score)) for row, score in zip(rows, scores, strict=True) if score >= least])
     return pairs

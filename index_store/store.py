@@ -1,19 +1,22 @@
 """ImageStore: pictures in, nearest pictures out. Nothing above it knows which database or index answers."""
 
 import shutil
-import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from sqlalchemy import Connection
 
-from index_store.admission import Admission
+from index_store import answers
+from index_store.admission import Admission, Rules, Scope
+from index_store.answers import Once, Recorded
+from index_store.binding import Binding
 from index_store.build import InForce, index_folder, pending_changes, rebuild
 from index_store.catalog import Catalog
-from index_store.errors import CollectionExists, FingerprintMismatch, UnknownCollection
+from index_store.errors import CollectionExists, UnknownCollection
 from index_store.moment import Moment, Records, matches
+from index_store.opened import OpenedViews
 from index_store.ranking import Ranked, nearest
 from index_store.records import (
     AddOutcome,
@@ -31,10 +34,10 @@ from index_store.refine import Refinement
 from index_store.refined_search import Searcher
 from index_store.rows import find_collection
 from index_store.settings import IndexSettings
-from index_store.view import CollectionView
 
 # Of the pictures that an added one is too close to, at most so many are found in the index and told.
 NEAR_TOLD = 16
+KEEP = Rules()
 
 
 @dataclass(frozen=True)
@@ -59,26 +62,23 @@ class ImageStore:
         self.catalog = catalog
         self._folder = folder
         self._settings = settings
-        self._fingerprint = fingerprint
-        self._dim = dim
-        self._views: dict[str, CollectionView] = {}
-        self._opening = threading.Lock()
+        self._binding = Binding(fingerprint, dim)
+        self._views = OpenedViews(catalog, folder)
 
     def close(self) -> None:
         """Give back every database connection."""
-        for view in self._views.values():
-            view.close()
+        self._views.close()
         self.catalog.close()
 
     def warm_up(self) -> None:
         """Open the index of every collection of this extractor, so that no request has to."""
         for collection in self.catalog.collections():
-            if self._is_ours(collection):
-                self._view(collection)
+            if self._binding.holds(collection):
+                self._views.of(collection)
 
     def create_collection(self, name: str, threshold: float | None = None) -> Collection:
         """An empty collection bound to this store's extractor. Raises CollectionExists."""
-        return self.catalog.create_collection(name, self._fingerprint, self._dim, threshold)
+        return self.catalog.create_collection(name, self._binding.fingerprint, self._binding.dim, threshold)
 
     def find_collection(self, name: str) -> Collection | None:
         """The collection, or None where there is none of that name (yet)."""
@@ -98,7 +98,7 @@ class ImageStore:
     def delete_collection(self, name: str) -> None:
         """Forget a collection, its images and its index."""
         collection = self.catalog.delete_collection(name)
-        self._views.pop(collection.uid, None)
+        self._views.drop(collection)
         shutil.rmtree(index_folder(self._folder, collection), ignore_errors=True)
 
     def stats(self, collection: Collection) -> CollectionStats:
@@ -115,13 +115,17 @@ class ImageStore:
             pending=pending_changes(self.catalog, collection, self._folder),
         )
 
-    def search(self, name: str, queries: Vectors, top_k: int) -> list[list[Match]]:
-        """For each of the (Q, D) float32 unit vectors the `top_k` nearest pictures, best first."""
+    def search(self, name: str, queries: Iterable[Vectors], top_k: int) -> list[list[Match]]:
+        """For each query the `top_k` nearest pictures, best first.
+
+        A query is a float32 unit vector (D,), or several views (V, D) of one picture: a stored picture's score is then
+        the best of its cosines with them, and a view of length l below 1 counts l times.
+        """
         found = self._nearest(name, queries, top_k)
         return [matches(ranked, found.records) for ranked in found.ranked]
 
     def search_refined(
-        self, name: str, queries: Vectors, top_k: int, refinement: Refinement, min_score: float | None = None
+        self, name: str, queries: Iterable[Vectors], top_k: int, refinement: Refinement, min_score: float | None = None
     ) -> list[RefinedMatches]:
         """For each of the (Q, D) float32 unit vectors what is nearest as `refinement` sees it, and what `search` finds.
 
@@ -141,27 +145,38 @@ class ImageStore:
                 ]
 
     def add(
-        self, name: str, images: Sequence[NewImage], near: float | None = None, reject: bool = False
+        self, name: str, images: Sequence[NewImage], rules: Rules = KEEP, recorded: Recorded | None = None
     ) -> list[AddOutcome]:
         """Remember pictures, durably, in a collection that is made if need be; all in one transaction.
 
-        With `near`, each outcome carries the remembered pictures that score at least so much, also those that came
-        earlier in this very call; with `reject` too, such a picture is not stored. Of concurrent calls with the same
-        picture, in any process, exactly one stores it. An id that is in use stores nothing.
+        As `rules` have it, each outcome carries the duplicates that are remembered, also those that came earlier in
+        this very call, and a picture that has one is not stored. Of concurrent calls with the same picture, in any
+        process, exactly one then stores it. An id that is in use stores nothing.
+
+        Raises AnsweredBefore, KeyReused of what is `recorded`.
         """
-        vectors = self._stacked(images)
-        collection = self.find_collection(name) or self._created(name)
-        found = _Found(collection, collection.clock, [], {})
-        if near is not None:
-            found = self._nearest(name, vectors, NEAR_TOLD)
-        admission = Admission(images, vectors, found.ranked, near, reject)
+        self._binding.check_vectors(images)
+        self.find_collection(name) or self._created(name)
+        probes = [image.probe for image in images]
+        scopes = [self._scope(each, probes, rules) for each in (name, *rules.against)]
+        admission = Admission(images, rules)
         with self.catalog.writing() as connection:
-            now = find_collection(connection, name)
-            if now.uid != found.collection.uid:
-                self._check(now)
-                raise UnknownCollection(f"collection {name!r} was deleted meanwhile; send the request again")
-            admission.decide(connection, now, since=found.clock)
-        return admission.outcomes(self.catalog)
+            if recorded:
+                answers.check(connection, recorded.once)
+            scopes = [self._as_it_stands(connection, scope) for scope in scopes]
+            outcomes = admission.decide(connection, scopes[0].collection, scopes)
+            if recorded:
+                answers.keep(connection, recorded.once, recorded.encode(outcomes))
+        return outcomes
+
+    def check_answered(self, once: Once) -> None:
+        """Raises AnsweredBefore where the request was carried out already, KeyReused."""
+        with self.catalog.reading() as connection:
+            answers.check(connection, once)
+
+    def known(self, name: str, sha256: str) -> tuple[ImageRecord, Vectors] | None:
+        """The oldest picture with these very bytes, and its stored vector (D,) float32."""
+        return self.catalog.same_bytes(self._bound(name), sha256)
 
     def image(self, name: str, image_id: str) -> ImageRecord:
         """Raises UnknownImage."""
@@ -194,7 +209,23 @@ class ImageStore:
         """See `index_store.rebuild`; this one runs in the calling process."""
         return rebuild(self.catalog, name, self._folder, self._settings)
 
-    def _nearest(self, name: str, queries: Vectors, top_k: int) -> _Found:
+    def _scope(self, name: str, probes: list[Vectors], rules: Rules) -> Scope:
+        if rules.near is None:
+            collection = self._bound(name)
+            return Scope(collection, collection.clock, [])
+        found = self._nearest(name, probes, NEAR_TOLD)
+        return Scope(found.collection, found.clock, found.ranked)
+
+    def _as_it_stands(self, connection: Connection, scope: Scope) -> Scope:
+        """The scope's collection under the write lock."""
+        name = scope.collection.name
+        now = find_collection(connection, name)
+        if now.uid != scope.collection.uid:
+            self._binding.check(now)
+            raise UnknownCollection(f"collection {name!r} was deleted meanwhile; send the request again")
+        return replace(scope, collection=now)
+
+    def _nearest(self, name: str, queries: Iterable[Vectors], top_k: int) -> _Found:
         while True:
             moment = self._moment(name)
             ranked = nearest(moment.snapshot, queries, top_k, self._settings.rerank)
@@ -206,52 +237,17 @@ class ImageStore:
         while True:
             collection = self._bound(name)
             try:
-                return Moment.of(collection, self._view(collection))
+                return Moment.of(collection, self._views.of(collection))
             except UnknownCollection:  # since a moment ago; `_bound` says what became of it
                 continue
 
-    def _stacked(self, images: Sequence[NewImage]) -> Vectors:
-        """Vectors (N, D) of `images`. One of another length must not reach the catalog, nor one that is no number."""
-        for image in images:
-            if image.vector.shape != (self._dim,) or not np.isfinite(image.vector).all():
-                raise ValueError(f"the vector of {image.id!r} must be {self._dim} finite numbers")
-        return np.stack([image.vector for image in images]) if images else np.empty((0, self._dim), np.float32)
-
     def _bound(self, name: str) -> Collection:
         collection = self.catalog.collection(name)
-        self._check(collection)
+        self._binding.check(collection)
         return collection
-
-    def _check(self, collection: Collection) -> None:
-        if not self._is_ours(collection):
-            raise FingerprintMismatch(
-                f"collection {collection.name!r} holds vectors of {collection.fingerprint} ({collection.dim} numbers "
-                f"each), this service makes {self._fingerprint} ({self._dim}): put the `extractor` settings back as "
-                "they were, or embed its pictures again, with the --config of this service: "
-                f"`python scripts/build_index.py --reembed --collection {collection.name}`"
-            )
-
-    def _is_ours(self, collection: Collection) -> bool:
-        return (collection.fingerprint, collection.dim) == (self._fingerprint, self._dim)
 
     def _created(self, name: str) -> Collection:
         try:
             return self.create_collection(name)
         except CollectionExists:  # another thread or process was faster
             return self._bound(name)
-
-    def _view(self, collection: Collection) -> CollectionView:
-        if (view := self._views.get(collection.uid)) is not None:
-            return view
-        with self._opening:
-            if collection.uid not in self._views:
-                self._drop_views_of_deleted()
-                folder = index_folder(self._folder, collection)
-                self._views[collection.uid] = CollectionView(self.catalog, collection, folder)
-            return self._views[collection.uid]
-
-    def _drop_views_of_deleted(self) -> None:
-        """Another process may have deleted collections; what this one knows of them takes memory."""
-        present = {collection.uid for collection in self.catalog.collections()}
-        for uid in self._views.keys() - present:
-            self._views.pop(uid, None)

@@ -14,7 +14,7 @@ from index_store.errors import BrokenGeneration, StoreError
 from index_store.generation import Generation, Kept, current
 from index_store.records import Collection, Seqs, Vectors
 from index_store.rows import deletions_between, vector_chunks
-from index_store.scoring import cosines, products
+from index_store.scoring import best_cosines, products
 
 log = logging.getLogger(__name__)
 _NO_SEQS: Seqs = np.empty(0, dtype=np.int64)
@@ -98,9 +98,9 @@ class Snapshot:
             found.append(self.delta.search(queries, depth))
         return [seqs[seqs >= 0] for seqs in np.concatenate(found, axis=1)]
 
-    def score(self, query: Vectors, seqs: Seqs) -> NDArray[np.float64]:
-        """Exact cosines of `query` (D,) with the stored vectors of `seqs`."""
-        return cosines(self.vectors_of(seqs), query)
+    def score(self, views: Vectors, seqs: Seqs) -> NDArray[np.float64]:
+        """Exact scores of a query's views (V, D) with the stored vectors of `seqs`."""
+        return best_cosines(self.vectors_of(seqs), views)
 
     def vectors_of(self, seqs: Seqs) -> Vectors:
         """Stored vectors (M, D) float32 of `seqs`, all of which this snapshot holds."""

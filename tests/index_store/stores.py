@@ -58,13 +58,13 @@ def current_folder(folder: Path) -> Path:
 
 def generation_in_use(store: ImageStore, name: str = NAME) -> str | None:
     """Name of the generation that this very store searches."""
-    view = store._views.get(store.collection(name).uid)
+    view = store._views._views.get(store.collection(name).uid)
     generation = view._snapshot.generation if view else None
     return generation.name if generation else None
 
 
 def let_swap(store: ImageStore, name: str = NAME) -> str | None:
     """Search once, so that a newer generation is noticed, and wait until it is in use."""
-    store.search(name, np.zeros((1, store._dim), np.float32), 1)
-    store._views[store.collection(name).uid].close()
+    store.search(name, np.zeros((1, store._binding.dim), np.float32), 1)
+    store._views.close()
     return generation_in_use(store, name)

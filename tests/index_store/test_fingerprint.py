@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from index_store import FingerprintMismatch, ImageStore
+from index_store import FingerprintMismatch, ImageStore, Rules
 from tests.index_store.stores import NAME, add_all
 from tests.index_store.vectors import new_image, unit_vectors
 
@@ -19,7 +19,7 @@ def stranger(request, store: ImageStore, open_store: Callable) -> ImageStore:
 
 
 def _vectors_for(store: ImageStore):
-    return unit_vectors(1, seed=0, dim=store._dim)
+    return unit_vectors(1, seed=0, dim=store._binding.dim)
 
 
 def test_searching_with_another_extractor_names_the_way_out(stranger: ImageStore) -> None:
@@ -33,7 +33,7 @@ def test_searching_with_another_extractor_names_the_way_out(stranger: ImageStore
 @pytest.mark.parametrize("near", [None, 0.9])
 def test_adding_with_another_extractor_stores_nothing(stranger: ImageStore, store: ImageStore, near) -> None:
     with pytest.raises(FingerprintMismatch, match="or embed its pictures again, with"):
-        stranger.add(NAME, [new_image("x", _vectors_for(stranger)[0])], near=near)
+        stranger.add(NAME, [new_image("x", _vectors_for(stranger)[0])], Rules(near))
     assert store.stats(store.collection(NAME)).images == 3
 
 
@@ -50,5 +50,5 @@ def test_each_extractor_has_its_own_collections_side_by_side(stranger: ImageStor
     stranger.add("theirs", [new_image("x", _vectors_for(stranger)[0])])
     store.warm_up()
     stranger.warm_up()
-    assert set(store._views) == {store.collection(NAME).uid}
-    assert set(stranger._views) == {store.collection("theirs").uid}
+    assert set(store._views._views) == {store.collection(NAME).uid}
+    assert set(stranger._views._views) == {store.collection("theirs").uid}

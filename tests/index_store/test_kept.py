@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from index_store import ImageStore, KeptFacts, KeptPicture
+from index_store import ImageStore, KeptFacts, KeptPicture, Rules
 from tests.index_store.stores import NAME, found
 from tests.index_store.vectors import new_image, unit_vectors
 
@@ -44,7 +44,7 @@ def test_a_picture_is_kept_with_its_image_and_only_where_there_is_one(store: Ima
 def test_nothing_is_kept_of_what_is_refused(store: ImageStore, tmp_path: Path) -> None:
     assert _add(store, "one") == "added"
     assert _add(store, "one") == "id_taken"
-    assert _add(store, "two", near=0.9, reject=True) == "duplicate"
+    assert _add(store, "two", rules=Rules(0.9, reject=True)) == "duplicate"
     assert [seq for seq, _ in _rows(tmp_path)] == _seqs(store)
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from index_store import ImageStore
+from index_store import ImageStore, Rules
 from tests.index_store.stores import NAME, exactly, found, ids_of, let_swap, new_store
 from tests.index_store.vectors import new_image, unit_vectors
 
@@ -59,7 +59,7 @@ class Real:
 
     def add(self, pictures: list[tuple[str, int]], reject: bool) -> list[str]:
         new = [new_image(image_id, POOL[vector]) for image_id, vector in pictures]
-        return [outcome.status for outcome in self.store.add(NAME, new, near=NEAR, reject=reject)]
+        return [outcome.status for outcome in self.store.add(NAME, new, Rules(NEAR, reject=reject))]
 
     def reopen(self) -> None:
         self.store.close()

@@ -15,6 +15,7 @@ from index_store import (
     ImageStore,
     KeptPicture,
     Reembedding,
+    Rules,
     Superseded,
     UnknownCollection,
     rows,
@@ -208,7 +209,7 @@ def test_a_swap_between_the_steps_of_a_request_is_told_as_what_it_is(
 
     monkeypatch.setattr(store, "_bound", then_swap)
     with pytest.raises((FingerprintMismatch, Superseded)):
-        store.add(NAME, [new_image("x", OLD[0])], near=near)
+        store.add(NAME, [new_image("x", OLD[0])], Rules(near))
     assert len(store.images(NAME)) == COUNT + 1
 
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from index_store import ImageStore
+from index_store import ImageStore, Rules
 from tests.index_store.stores import NAME, add_all, found, ids_of, let_swap
 from tests.index_store.vectors import answers, near, new_image, new_images, unit_vectors
 from tests.index_store.workers import add_rejecting
@@ -33,7 +33,7 @@ def test_a_near_picture_is_rejected_and_the_one_it_repeats_is_named(store: Image
         store.rebuild(NAME)
         let_swap(store)
     copy = near(VECTORS[4:5], 0.9)[0]
-    (outcome,) = store.add(NAME, [new_image("copy", copy)], near=0.8, reject=True)
+    (outcome,) = store.add(NAME, [new_image("copy", copy)], Rules(0.8, reject=True))
     assert (outcome.status, [match.image.id for match in outcome.matches]) == ("duplicate", ["4"])
     assert answers(list(outcome.matches)) == found(store, copy[None], 1)[0]
     assert store.known_ids(NAME, ["copy"]) == {}
@@ -41,24 +41,24 @@ def test_a_near_picture_is_rejected_and_the_one_it_repeats_is_named(store: Image
 
 def test_keeping_names_the_near_ones_too(store: ImageStore) -> None:
     add_all(store, VECTORS)
-    (outcome,) = store.add(NAME, [new_image("copy", VECTORS[4])], near=0.8)
+    (outcome,) = store.add(NAME, [new_image("copy", VECTORS[4])], Rules(0.8))
     assert (outcome.status, [match.image.id for match in outcome.matches]) == ("added", ["4"])
 
 
 def test_without_a_threshold_nothing_is_compared(store: ImageStore) -> None:
     add_all(store, VECTORS[:1])
-    (outcome,) = store.add(NAME, [new_image("copy", VECTORS[0])], reject=True)
+    (outcome,) = store.add(NAME, [new_image("copy", VECTORS[0])], Rules(reject=True))
     assert (outcome.status, outcome.matches) == ("added", ())
 
 
 def test_a_picture_repeats_itself_even_at_a_threshold_of_one(store: ImageStore) -> None:
     add_all(store, VECTORS)
-    again = store.add(NAME, new_images(VECTORS, "again"), near=1.0, reject=True)
+    again = store.add(NAME, new_images(VECTORS, "again"), Rules(1.0, reject=True))
     assert set(_statuses(again)) == {"duplicate"}
 
 
 def test_duplicates_within_a_call_are_rejected(store: ImageStore) -> None:
-    outcomes = store.add(NAME, new_images(VECTORS[[0, 1, 0, 2, 1]]), near=0.9, reject=True)
+    outcomes = store.add(NAME, new_images(VECTORS[[0, 1, 0, 2, 1]]), Rules(0.9, reject=True))
     assert _statuses(outcomes) == ["added", "added", "duplicate", "added", "duplicate"]
     assert [[match.image.id for match in outcome.matches] for outcome in outcomes] == [[], [], ["0"], [], ["1"]]
 
@@ -67,7 +67,7 @@ def test_only_what_was_kept_makes_a_duplicate(store: ImageStore) -> None:
     """b repeats a, c repeats b but not a: with b refused, c is new."""
     a = VECTORS[0]
     b, c = _turned(a, VECTORS[1], 30), _turned(a, VECTORS[1], 60)
-    assert _statuses(store.add(NAME, new_images(np.stack([a, b, c])), near=0.8, reject=True)) == [
+    assert _statuses(store.add(NAME, new_images(np.stack([a, b, c])), Rules(0.8, reject=True))) == [
         "added",
         "duplicate",
         "added",
@@ -101,7 +101,7 @@ def test_a_deleted_picture_may_come_again(store: ImageStore) -> None:
     store.rebuild(NAME)
     let_swap(store)
     store.delete(NAME, "4")
-    (outcome,) = store.add(NAME, [new_image("4", VECTORS[4])], near=0.9, reject=True)
+    (outcome,) = store.add(NAME, [new_image("4", VECTORS[4])], Rules(0.9, reject=True))
     assert outcome.status == "added"
 
 
@@ -116,25 +116,25 @@ def test_a_duplicate_behind_a_crowd_that_was_deleted_and_purged_elsewhere_is_see
     for number in range(39):
         other.delete(NAME, str(number))
     other.rebuild(NAME)
-    (outcome,) = store.add(NAME, [new_image("again", VECTORS[0])], near=0.9, reject=True)
+    (outcome,) = store.add(NAME, [new_image("again", VECTORS[0])], Rules(0.9, reject=True))
     assert (outcome.status, [match.image.id for match in outcome.matches]) == ("duplicate", ["39"])
 
 
 def test_near_ones_come_best_first(store: ImageStore) -> None:
     copies = np.concatenate([near(VECTORS[:1], cosine, seed=n) for n, cosine in [(5, 0.9), (6, 0.99), (7, 0.95)]])
     add_all(store, copies)
-    (outcome,) = store.add(NAME, [new_image("origin", VECTORS[0])], near=0.8)
+    (outcome,) = store.add(NAME, [new_image("origin", VECTORS[0])], Rules(0.8))
     assert [match.image.id for match in outcome.matches] == ["1", "2", "0"]
 
 
 def test_a_large_call_is_one_transaction(store: ImageStore) -> None:
     vectors = unit_vectors(1500, seed=4)
-    outcomes = store.add(NAME, new_images(np.concatenate([vectors, vectors[:500]])), near=0.95, reject=True)
+    outcomes = store.add(NAME, new_images(np.concatenate([vectors, vectors[:500]])), Rules(0.95, reject=True))
     assert Counter(_statuses(outcomes)) == {"added": 1500, "duplicate": 500}
 
 
 def test_adding_nothing_makes_the_collection(store: ImageStore) -> None:
-    assert store.add(NAME, [], near=0.9) == []
+    assert store.add(NAME, [], Rules(0.9)) == []
     assert store.collection(NAME).clock == 0
 
 

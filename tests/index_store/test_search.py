@@ -179,7 +179,7 @@ def test_views_of_collections_deleted_elsewhere_are_let_go(store: ImageStore, op
     open_store().delete_collection("c1")
     store.create_collection("another")
     found(store, OLD[:1], name="another")
-    assert set(store._views) == {store.collection(name).uid for name in ("c0", "c2", "another")}
+    assert set(store._views._views) == {store.collection(name).uid for name in ("c0", "c2", "another")}
 
 
 def test_stats_follow_what_happens(mixed) -> None:

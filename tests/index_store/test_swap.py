@@ -122,7 +122,7 @@ def test_a_search_in_flight_finishes_on_what_it_began_with(store: ImageStore) ->
     store.rebuild(NAME)
     let_swap(store)
     collection = store.collection(NAME)
-    snapshot = store._view(collection).snapshot(collection)
+    snapshot = store._views.of(collection).snapshot(collection)
     before = snapshot.search(QUERIES, 20, 100)
     for start in range(500, 800, 100):
         add_all(store, VECTORS[start : start + 100], f"{start}-")
@@ -134,7 +134,7 @@ def test_a_search_in_flight_finishes_on_what_it_began_with(store: ImageStore) ->
 def test_a_snapshot_does_not_see_what_is_added_after_it(store: ImageStore) -> None:
     add_all(store, VECTORS[:65])
     collection = store.collection(NAME)
-    view = store._view(collection)
+    view = store._views.of(collection)
     old = view.snapshot(collection)
     add_all(store, VECTORS[65:300], "more")
     view.snapshot(store.collection(NAME))

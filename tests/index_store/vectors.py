@@ -1,5 +1,7 @@
 """Seeded vectors and pictures-to-be for tests of the store, and the oracle that searches them exactly."""
 
+import hashlib
+
 import numpy as np
 
 from index_store import NewImage
@@ -22,8 +24,10 @@ def near(vectors: np.ndarray, cosine: float, seed: int = 9) -> np.ndarray:
 
 
 def new_image(image_id: str, vector: np.ndarray, **changes) -> NewImage:
-    """A picture whose bytes nobody looks at."""
-    facts = {"sha256": "0" * 64, "pixels_sha256": "1" * 64, "width": 4, "height": 3, "size": 12, "format": "PNG"}
+    """A picture with bytes and pixels of its own."""
+    facts = {"width": 4, "height": 3, "size": 12, "format": "PNG"}
+    facts["sha256"] = hashlib.sha256(image_id.encode()).hexdigest()
+    facts["pixels_sha256"] = facts["sha256"][::-1]
     return NewImage(**{"id": image_id, "vector": vector, "source": None, "metadata": {}, **facts, **changes})
 
 

@@ -6,7 +6,7 @@ from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
-from index_store import Catalog, JobBoard, KeptPicture
+from index_store import Catalog, JobBoard, KeptPicture, Rules
 from tests.index_store.stores import NAME, new_store
 from tests.index_store.vectors import new_image, unit_vectors
 
@@ -19,7 +19,7 @@ def add_rejecting(folder: Path, worker: int, start: Barrier, outcomes: Queue) ->
     def add(thread: int) -> list[tuple[str, int]]:
         start.wait()
         return [
-            (store.add(NAME, [new_image(f"{worker}-{thread}-{n}", vector)], near=0.9, reject=True)[0].status, n)
+            (store.add(NAME, [new_image(f"{worker}-{thread}-{n}", vector)], Rules(0.9, reject=True))[0].status, n)
             for n, vector in enumerate(vectors)
         ]
 
@@ -35,7 +35,7 @@ def add_and_say(folder: Path, first: int) -> None:
     for number in range(first, first + 100_000):
         vector = unit_vectors(1, seed=number)[0]
         kept = KeptPicture("original", str(number).encode() * 1000)
-        store.add(NAME, [new_image(str(number), vector, kept=kept)], near=0.95, reject=True)
+        store.add(NAME, [new_image(str(number), vector, kept=kept)], Rules(0.95, reject=True))
         print(number, flush=True)
         if number % 40 == 39:
             store.rebuild(NAME)

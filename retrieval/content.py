@@ -1,0 +1,35 @@
+"""Whether a picture holds enough for its vector to mean anything: blank, flat and tiny ones all look alike."""
+
+import numpy as np
+from PIL.Image import Image, Resampling
+
+# Different photographs scaled down to squares of so many pixels score, to their nearest, in the median (and the worst
+# hundredth): 16: 0.53 (0.65), 24: 0.43 (0.59), 32: 0.39 (0.59), 48: 0.30 (0.47), whole: 0.17 (0.40), with SSCD.
+LEAST_SIDE = 32
+# Of 300 photographs the plainest has 7.4. Flat pictures and gradients have 0, flat ones with noise or artefacts of
+# JPEG up to 1, a white page with one word 1.9.
+LEAST_CONTENT = 2.0
+_GRID = 32
+
+
+def is_indeterminate(image: Image) -> bool:
+    """Whether the RGB picture has too little content to be compared by what it shows."""
+    return min(image.size) < LEAST_SIDE or content(image) < LEAST_CONTENT
+
+
+def content(image: Image) -> float:
+    """How far a small version of an RGB picture is from a smooth gradient: root mean square, in steps of 0 to 255."""
+    small = image.resize((_GRID, _GRID), Resampling.BOX, reducing_gap=1.0)
+    values = np.asarray(small, np.float64).reshape(-1, 3)
+    return float(np.sqrt(np.mean((values - _SMOOTH @ values) ** 2)))
+
+
+def _smoother() -> np.ndarray:
+    """(N, N): values on the grid -> their best fit by a polynomial of degree two."""
+    y, x = np.mgrid[-1 : 1 : _GRID * 1j, -1 : 1 : _GRID * 1j]
+    basis = np.stack([each.ravel() for each in (np.ones_like(x), x, y, x * x, x * y, y * y)], axis=1)
+    fit: np.ndarray = basis @ np.linalg.pinv(basis)
+    return fit
+
+
+_SMOOTH = _smoother()
