@@ -6,15 +6,15 @@ from pathlib import Path
 from flask import Flask
 from werkzeug.exceptions import HTTPException
 
-from retrieval import resources
+from retrieval import incoming, resources
 from retrieval.problems import ServiceApi, http_problem, unexpected
 from retrieval.server import serve
 from retrieval.service import Service
 from retrieval.settings import BadSettings, Settings, load_settings
 
 ROUTES = (
-    (resources.Search, "search", "/search", "/query"),  # /query and /insert: clients of the first version
-    (resources.Add, "add", "/add", "/insert"),
+    (incoming.Search, "search", "/search", "/query"),  # /query and /insert: clients of the first version
+    (incoming.Add, "add", "/add", "/insert"),
     (resources.Images, "images", "/images"),
     (resources.Image, "image", "/images/<path:image_id>"),
     (resources.Collections, "collections", "/collections"),

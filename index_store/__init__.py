@@ -19,6 +19,7 @@ from index_store.errors import (
 from index_store.jobs import Job, JobBoard
 from index_store.records import (
     AddOutcome,
+    AddStatus,
     Collection,
     CollectionStats,
     ImageRecord,
@@ -31,19 +32,22 @@ from index_store.records import (
 )
 from index_store.reembedding import Reembedding
 from index_store.refine import Reciprocal, Refinement
-from index_store.relation import DUPLICATE, Relation, relation
+from index_store.relation import DUPLICATE, Facts, PictureFacts, Relation, relation
+from index_store.scoring import score_of
 from index_store.settings import IndexSettings
 from index_store.store import ImageStore
 
 __all__ = [
     "DUPLICATE",
     "AddOutcome",
+    "AddStatus",
     "AnsweredBefore",
     "Catalog",
     "CatalogUnavailable",
     "Collection",
     "CollectionExists",
     "CollectionStats",
+    "Facts",
     "FingerprintMismatch",
     "ImageRecord",
     "ImageStore",
@@ -56,6 +60,7 @@ __all__ = [
     "Match",
     "NewImage",
     "Once",
+    "PictureFacts",
     "RebuildReport",
     "Reciprocal",
     "Recorded",
@@ -72,5 +77,6 @@ __all__ = [
     "pending_changes",
     "rebuild",
     "relation",
+    "score_of",
     "sweep",
 ]

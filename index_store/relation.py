@@ -1,5 +1,6 @@
 """How two pictures relate: the one rule that searches, adds and groups share."""
 
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 Relation = Literal["exact", "identical", "near", "similar", "indeterminate"]
@@ -26,6 +27,22 @@ class Facts(Protocol):
     @property
     def indeterminate(self) -> bool:
         """Whether there is too little in it for its vector to say anything."""
+
+
+@dataclass(frozen=True)
+class PictureFacts:
+    """Facts that need no picture any more."""
+
+    sha256: str
+    pixels_sha256: str
+    width: int
+    height: int
+    indeterminate: bool
+
+    @classmethod
+    def of(cls, facts: Facts) -> "PictureFacts":
+        """The same, worked out now."""
+        return cls(facts.sha256, facts.pixels_sha256, facts.width, facts.height, facts.indeterminate)
 
 
 def relation(one: Facts, other: Facts, score: float, threshold: float) -> Relation:

@@ -33,6 +33,12 @@ def best_cosines(vectors: NDArray[np.floating], views: Vectors) -> NDArray[np.fl
     return scores
 
 
+def score_of(views: Vectors, vectors: Vectors) -> list[float]:
+    """Scores (M,) that vectors (M, D) would have if they were stored, for a query of views (V, D)."""
+    scores: list[float] = best_cosines(vectors.astype(np.float16), views).tolist()
+    return scores
+
+
 def products(queries: Vectors, vectors: Vectors) -> NDArray[np.float32]:
     """Inner products (Q, M) of (Q, D) with (M, D), to float32's precision, on the calling thread alone.
 

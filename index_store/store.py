@@ -174,9 +174,16 @@ class ImageStore:
         with self.catalog.reading() as connection:
             answers.check(connection, once)
 
+    def record_answer(self, once: Once, answer: bytes) -> None:
+        """Note the answer to a request that this store did not carry out itself. Raises as `check_answered` does."""
+        with self.catalog.writing() as connection:
+            answers.check(connection, once)
+            answers.keep(connection, once, answer)
+
     def known(self, name: str, sha256: str) -> tuple[ImageRecord, Vectors] | None:
-        """The oldest picture with these very bytes, and its stored vector (D,) float32."""
-        return self.catalog.same_bytes(self._bound(name), sha256)
+        """The oldest picture with these very bytes, and its stored vector (D,) float32; none of no collection."""
+        collection = self.find_collection(name)
+        return self.catalog.same_bytes(collection, sha256) if collection else None
 
     def image(self, name: str, image_id: str) -> ImageRecord:
         """Raises UnknownImage."""

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from extractor import NoEmbedding
 from extractor.interface import Pixels, Vectors
-from index_store import AddOutcome, KeptPicture, NewImage
+from index_store import AddOutcome, KeptPicture, NewImage, PictureFacts, Rules
 from index_store.files import sha256_of
 from retrieval.engine import Engine
 from retrieval.errors import BadImage, InputError, PictureTooLarge
@@ -75,7 +75,7 @@ class BulkAdder:
     def _read(self, file: ImageFile) -> _Read | FileOutcome:
         data = _bytes_of(file, self._settings.input)
         picture = decode(data, self._settings.input)
-        picture.pixels_sha256  # noqa: B018  # hashed here, on one of many threads, and kept
+        PictureFacts.of(picture)  # worked out here, on one of many threads, and kept
         kept = kept_of(data, picture, self._settings.keep) if self._settings.keep.files else None
         return _Read(picture, self._engine.extractor.prepare(picture.image), kept)
 
@@ -99,7 +99,7 @@ class BulkAdder:
         new = [image for _, image in read]
         store = self._engine.store
         threshold = self._engine.retriever.threshold(store.find_collection(self._collection)) if self._reject else None
-        added = store.add(self._collection, new, near=threshold, reject=self._reject)
+        added = store.add(self._collection, new, Rules(threshold, self._reject))
         return iter([self._outcome(file, result) for (file, _), result in zip(read, added, strict=True)])
 
     def _outcome(self, file: ImageFile, result: AddOutcome) -> FileOutcome:
@@ -146,4 +146,4 @@ def _trouble(file: ImageFile) -> str:
 def _new(file: ImageFile, read: _Read, vector: Vectors | NoEmbedding) -> NewImage | FileOutcome:
     if isinstance(vector, NoEmbedding):
         return FileOutcome(file, "failed", str(vector))
-    return replace(new_image(file.id, read.picture, vector, file.source, file.metadata), kept=read.kept)
+    return replace(new_image(file.id, read.picture, vector, file.source), metadata=file.metadata, kept=read.kept)

@@ -39,4 +39,5 @@ class Engine:
 
     def close(self) -> None:
         """Finishes what is queued."""
+        self.retriever.close()
         self.batcher.close()

@@ -21,7 +21,7 @@ from retrieval.bulk import FileOutcome, ImageFile
 from retrieval.errors import IdTaken
 from retrieval.payload import ImageSource
 from retrieval.picture import decode
-from retrieval.schemas import COLLECTION_PATTERN, AddFields
+from retrieval.schemas import COLLECTION_PATTERN, BatchFields, ItemFields
 from retrieval.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -45,17 +45,18 @@ class Inbox:
         self._settle_s = settings.maintenance.inbox_settle_s
         self._inbox, self._library, self._failed = (settings.data_dir / n for n in ("inbox", "library", "failed"))
 
-    def put(self, image: ImageSource, fields: AddFields, store: ImageStore) -> str:
+    def put(self, image: ImageSource, fields: BatchFields, item: ItemFields, store: ImageStore) -> str:
         """Keep a picture durably for the next ingest; gives its id. What is bad about it is raised now, as by add."""
         data = image.read()
         picture = decode(data, self._limits)
-        image_id = fields.id or uuid.uuid4().hex
+        image_id = item.id or uuid.uuid4().hex
         store.find_collection(fields.collection)
-        if fields.id and store.known_ids(fields.collection, [fields.id]):
-            raise IdTaken(f"collection {fields.collection!r} has a picture {fields.id!r} already; delete it first")
+        if item.id and store.known_ids(fields.collection, [item.id]):
+            raise IdTaken(f"collection {fields.collection!r} has a picture {item.id!r} already; delete it first")
         folder = self._inbox / fields.collection
         folder.mkdir(parents=True, exist_ok=True)
-        request = fields.model_dump(include={"metadata", "on_duplicate"}) | {"id": image_id, "source": image.origin}
+        about: dict[str, Any] = {"on_duplicate": fields.on_duplicate, "metadata": item.metadata}
+        request = about | {"id": image_id, "source": image.origin}
         path = folder / f"{uuid.uuid4().hex}.{picture.format.lower()}"
         # The picture comes last: where it stands, its request is complete.
         write_atomically(_request_of(path), json.dumps(request).encode())

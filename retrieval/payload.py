@@ -1,12 +1,11 @@
 """The body of a request -> its fields and its picture, which is not decoded or downloaded before `read` asks for it."""
 
-import json
-import math
+import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
 import pybase64
 from flask import Request
@@ -15,11 +14,12 @@ from werkzeug.datastructures import FileStorage, MultiDict
 from retrieval.errors import BadPayload, PictureTooLarge, UnsupportedMedia
 from retrieval.fetch import fetch
 from retrieval.settings import InputSettings
+from retrieval.strict_json import parse_json
 
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
-MAX_DEPTH = 64  # of nested JSON; json and pydantic give up at some hundreds, each at its own
 MAX_NAME = 255
 HOW = 'give one picture as {"url": ...} or {"base64": ...}, or as the file "image" of a multipart form'
+HOW_MANY = 'give several as {"images": [{"url": ...}, {"base64": ...}, ...]}, or as files "images" of a multipart form'
 DATA_URI = re.compile(r"\s*data:[^,]{0,255};base64\s*,", re.IGNORECASE)
 PLAIN_ALPHABET = bytes.maketrans(b"-_", b"+/")
 WHITESPACE = b" \t\r\n\f\v"
@@ -31,37 +31,90 @@ class ImageSource:
 
     origin: str | None  # the URL or the uploaded file's name
     _bytes: Callable[[], bytes]
+    is_url: bool = False
 
     def read(self) -> bytes:
         """The encoded picture. Raises BadPayload, PictureTooLarge, FetchRefused, FetchFailed."""
         return self._bytes()
 
+    @property
+    def identity(self) -> str:
+        """The same for the same picture sent again; a URL stands for itself. Raises BadPayload, PictureTooLarge."""
+        return f"url {self.origin}" if self.is_url else f"sha256 {hashlib.sha256(self.read()).hexdigest()}"
+
 
 @dataclass(frozen=True)
 class Payload:
-    """What a request brings: its fields other than the picture, not yet validated, and the picture."""
+    """What a request brings: its fields other than the pictures, not yet validated, and the pictures.
 
-    fields: dict[str, Any]  # of a form, all strings
-    image: ImageSource
+    Of a batch each picture has fields of its own; a single one's are among `fields`. In a form, all are strings.
+    """
+
+    fields: dict[str, Any]
+    images: list[ImageSource]
+    items: list[dict[str, Any]]
+    is_batch: bool
 
 
 def read_payload(request: Request, limits: InputSettings) -> Payload:
-    """Fields and picture of a JSON or form body. Raises BadPayload, UnsupportedMedia."""
-    fields = read_fields(request)
-    image = take_image(fields, limits)
+    """Fields and pictures of a JSON or form body. Raises BadPayload, UnsupportedMedia."""
+    fields = read_fields(request, several=("images",))
+    payload = _batch(fields, limits) if fields.get("images") is not None else _one(fields, limits)
+    refuse_files(fields)
+    return payload
+
+
+def refuse_files(fields: dict[str, Any]) -> None:
+    """Raises BadPayload where a file was sent that nothing asks for."""
     stray = next((name for name, value in fields.items() if isinstance(value, FileStorage)), None)
     if stray is not None:
-        raise BadPayload(f"Unexpected file {stray!r}; {HOW}.")
-    return Payload(fields, image)
+        raise BadPayload(f"Unexpected file {stray!r}; {HOW}; {HOW_MANY}.")
 
 
-def read_fields(request: Request) -> dict[str, Any]:
-    """All fields of a JSON or form body; an uploaded file is a FileStorage. Raises BadPayload, UnsupportedMedia."""
+def _one(fields: dict[str, Any], limits: InputSettings) -> Payload:
+    image = take_image(fields, limits)
+    return Payload({name: value for name, value in fields.items() if name != "images"}, [image], [{}], is_batch=False)
+
+
+def _batch(fields: dict[str, Any], limits: InputSettings) -> Payload:
+    given = fields.pop("images")
+    if not isinstance(given, list) or not given:
+        raise BadPayload(f"images: not a list of pictures; {HOW_MANY}.")
+    if len(given) > limits.max_batch:
+        raise BadPayload(f"images: {len(given)} pictures; at most {limits.max_batch} are taken in one request.")
+    if isinstance(given[0], FileStorage):
+        return Payload(fields, [_uploaded(file, limits) for file in given], _items(fields, len(given)), is_batch=True)
+    items = [dict(item) if isinstance(item, dict) else {"base64": item} for item in given]
+    return Payload(fields, [_numbered(n, item, limits) for n, item in enumerate(items)], items, is_batch=True)
+
+
+def _numbered(number: int, item: dict[str, Any], limits: InputSettings) -> ImageSource:
+    try:
+        return take_image(item, limits)
+    except BadPayload as error:
+        raise BadPayload(f"images.{number}: {error}") from None
+
+
+def _items(fields: dict[str, Any], count: int) -> list[dict[str, Any]]:
+    """Of a form: `items`, a list in JSON with an object for each file, such as [{"id": "1"}, {}]."""
+    text = fields.pop("items", None)
+    items = [{}] * count if text is None else parse_json(text) if isinstance(text, str) else text
+    if not isinstance(items, list) or len(items) != count or not all(isinstance(item, dict) for item in items):
+        raise BadPayload(f"items: not a list in JSON of {count} objects, one for each file of images")
+    return items
+
+
+def read_fields(request: Request, several: tuple[str, ...] = ()) -> dict[str, Any]:
+    """All fields of a JSON or form body; an uploaded file is a FileStorage, and what may come `several` times a list.
+
+    Raises BadPayload, UnsupportedMedia.
+    """
     kind = request.mimetype
     if kind in FORMS:
-        form, files = request.form, request.files
+        form, files = request.form, request.files.copy()
         _refuse_excess(request)
-        return _single(form) | _single(files, taken=form)
+        lists: dict[str, Any] = {name: files.poplist(name) for name in several if name in files and name not in form}
+        return _single(form) | _single(files, taken=form) | lists
     if kind != "application/json" and not kind.endswith("+json"):
         raise UnsupportedMedia(f"Send application/json or {FORMS[0]}, not {kind or 'a body without Content-Type'}.")
     text = request.get_data(cache=False)
@@ -70,21 +123,6 @@ def read_fields(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise BadPayload('The JSON body must be an object: {"name": value, ...}.')
     return body
-
-
-def parse_json(text: bytes | str) -> Any:
-    """The value of strict JSON: no NaN, infinities, repeated names, lone surrogates or absurd depth.
-
-    Raises BadPayload.
-    """
-    try:
-        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_object)
-        _check(value, MAX_DEPTH)
-    except RecursionError:
-        raise BadPayload(f"The JSON is nested more than {MAX_DEPTH} levels deep.") from None
-    except ValueError as error:  # also of bytes that are not UTF-8 and of integers with thousands of digits
-        raise BadPayload(f"Not valid JSON: {str(error)[:200]}.") from None
-    return value
 
 
 def take_image(fields: dict[str, Any], limits: InputSettings) -> ImageSource:
@@ -103,7 +141,7 @@ def take_image(fields: dict[str, Any], limits: InputSettings) -> ImageSource:
     if not isinstance(value, str):
         raise BadPayload(f"The picture's {name} must be a string; {HOW}.")
     if name == "url":
-        return ImageSource(value, partial(fetch, value, limits))
+        return ImageSource(value, partial(fetch, value, limits), is_url=True)
     return ImageSource(None, partial(from_base64, value, limits.max_bytes))
 
 
@@ -157,35 +195,3 @@ def _base_name(given: str | None) -> str | None:
     """Last part of a path of either kind, without control characters, cut to MAX_NAME; None if nothing is left."""
     last = re.split(r"[/\\]", given or "")[-1]
     return "".join(letter for letter in last if letter.isprintable())[:MAX_NAME] or None
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a number")
-
-
-def _finite(digits: str) -> float:
-    value = float(digits)
-    if math.isinf(value):
-        raise ValueError(f"{digits[:40]} is too large")
-    return value
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = dict(pairs)
-    if len(names) < len(pairs):
-        raise ValueError("a name is repeated in an object")
-    return names
-
-
-def _check(value: Any, depth: int) -> None:
-    """Raises RecursionError below `depth` levels and UnicodeEncodeError at a string that UTF-8 cannot hold."""
-    if depth < 0:
-        raise RecursionError
-    if isinstance(value, str) and not value.isascii():
-        value.encode()
-    elif isinstance(value, dict):
-        _check(list(value), depth)
-        _check(list(value.values()), depth)
-    elif isinstance(value, list):
-        for item in value:
-            _check(item, depth - 1)

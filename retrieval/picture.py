@@ -16,6 +16,7 @@ import numpy as np
 import pillow_heif
 from PIL import AvifImagePlugin, ExifTags, Image, ImageFile, TiffImagePlugin, WebPImagePlugin
 
+from retrieval.content import is_indeterminate
 from retrieval.errors import BadImage, PictureTooLarge
 from retrieval.settings import InputSettings
 
@@ -75,6 +76,11 @@ class Picture:
         Made when asked for, since it takes a millisecond for every megabyte of pixels.
         """
         return _pixels_sha256(self.image)
+
+    @cached_property
+    def indeterminate(self) -> bool:
+        """Whether there is too little in it for its vector to say anything."""
+        return is_indeterminate(self.image)
 
 
 def decode(data: bytes, limits: InputSettings) -> Picture:

@@ -1,6 +1,5 @@
 """Errors -> problem documents (RFC 9457). One table gives each domain error its HTTP status."""
 
-import json
 import logging
 import re
 from typing import Any
@@ -12,13 +11,16 @@ from werkzeug.exceptions import HTTPException
 
 from extractor import BatcherClosed, NoEmbedding
 from index_store import (
+    AnsweredBefore,
     CatalogUnavailable,
     CollectionExists,
     FingerprintMismatch,
+    KeyReused,
     UnknownCollection,
     UnknownImage,
     UnknownJob,
 )
+from retrieval.answer import Answer
 from retrieval.errors import (
     BadImage,
     BadPayload,
@@ -31,6 +33,7 @@ from retrieval.errors import (
 )
 
 log = logging.getLogger(__name__)
+REPLAYED = {"Idempotency-Replayed": "true"}
 STATUS: dict[type[Exception], int] = {
     BadPayload: 400,
     FetchRefused: 403,
@@ -47,6 +50,7 @@ STATUS: dict[type[Exception], int] = {
     BadImage: 422,
     FetchFailed: 422,
     NoEmbedding: 422,
+    KeyReused: 422,
     NotReady: 503,
     BatcherClosed: 503,
     CatalogUnavailable: 503,
@@ -72,7 +76,9 @@ def http_problem(error: HTTPException) -> Response:
 
 def _explained(error: Exception) -> Response | None:
     """The problem document of a domain or HTTP error; None of any other."""
-    status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), None)
+    if isinstance(error, AnsweredBefore):
+        return Answer.read(error.answer).response(**REPLAYED)
+    status = _status_of(error)
     if status is not None:
         if status >= 500 and not isinstance(error, NotReady):
             log.error("%s: %s", type(error).__name__, error)
@@ -86,15 +92,27 @@ def unexpected(error: Exception) -> Response:
     return problem(500, "internal-error", "The service failed to answer this request; its log says why.")
 
 
-def problem(status: int, slug: str, detail: str, **more: Any) -> Response:
-    """An application/problem+json reply; `more` are members of its own."""
-    body = {"type": f"urn:imageretrieval:{slug}", "title": slug.replace("-", " ").capitalize(), "status": status}
-    return Response(
-        json.dumps({**body, "detail": detail, **more}, ensure_ascii=False) + "\n",
-        status=status,
-        content_type="application/problem+json",
-        headers={"Retry-After": "1"} if status == 503 else None,
-    )
+def problem(status: int, slug: str, detail: str) -> Response:
+    """An application/problem+json reply."""
+    response = Answer(status, body(status, slug, detail)).response()
+    if status == 503:
+        response.headers["Retry-After"] = "1"
+    return response
+
+
+def body(status: int, slug: str, detail: str, **more: Any) -> dict[str, Any]:
+    """A problem document; `more` are members of its own."""
+    about = {"type": f"urn:imageretrieval:{slug}", "title": slug.replace("-", " ").capitalize(), "status": status}
+    return {**about, "detail": detail, **more}
+
+
+def body_of(error: Exception) -> dict[str, Any]:
+    """The problem document of a domain error of the table."""
+    return body(_status_of(error) or 500, _slug(type(error).__name__), str(error))
+
+
+def _status_of(error: Exception) -> int | None:
+    return next((status for kind, status in STATUS.items() if isinstance(error, kind)), None)
 
 
 def _slug(name: str) -> str:

@@ -5,21 +5,22 @@ from datetime import datetime
 from typing import Any
 
 from index_store import Collection, CollectionStats, ImageRecord, Job, KeptFacts
-from retrieval.retriever import AddAnswer, SearchAnswer, Took, Verdict
+from retrieval.answers import AddAnswer, SearchAnswer, Took
+from retrieval.verdicts import Verdict
 
 
-def search_reply(collection: str, answer: SearchAnswer) -> dict[str, Any]:
-    """200 of POST /search."""
+def search_reply(answer: SearchAnswer) -> dict[str, Any]:
+    """What POST /search says of one picture."""
     return {
-        "collection": collection,
-        "duplicate": answer.duplicate,
+        "duplicate": answer.outcome == "duplicate",
+        "verdict": answer.outcome,
         "matches": matches(answer.verdicts),
         "took_ms": took_ms(answer.took),
     }
 
 
 def add_reply(collection: str, answer: AddAnswer) -> dict[str, Any]:
-    """201 of POST /add."""
+    """What POST /add says of one picture that was compared."""
     return {
         "id": answer.id,
         "status": answer.status,
@@ -29,19 +30,27 @@ def add_reply(collection: str, answer: AddAnswer) -> dict[str, Any]:
     }
 
 
+def repeats(answer: SearchAnswer) -> list[dict[str, Any]]:
+    """The field `repeats` of a picture in a batch: earlier pictures of the batch that it is a copy of, best first."""
+    return [asdict(each) for each in answer.in_batch]
+
+
 def matches(verdicts: list[Verdict]) -> list[dict[str, Any]]:
     """The field `matches`, best first."""
     return [_match(verdict) for verdict in verdicts]
 
 
 def _match(verdict: Verdict) -> dict[str, Any]:
-    """`refined_score` only where the search was refined."""
+    """`refined_score` only where the search was refined, `collection` only where several were searched."""
     match = verdict.match
     refined = {} if match.refined_score is None else {"refined_score": match.refined_score}
+    named = {} if match.collection is None else {"collection": match.collection}
     return {
+        **named,
         "id": match.image.id,
         "score": match.score,
         **refined,
+        "confidence": None if verdict.confidence is None else round(verdict.confidence, 4),
         "relation": verdict.relation,
         "source": match.image.source,
         "metadata": match.image.metadata,

@@ -1,82 +1,16 @@
-"""Flask-RESTful resources. Each reads the request, makes one call and shapes the reply."""
-
-from collections.abc import Callable
-from typing import Any
+"""Resources of what is remembered, of jobs and of the service: each reads the request, asks once, shapes the reply."""
 
 from flask import Response, request, url_for
-from flask_restful import Resource
 
 from retrieval import replies
-from retrieval.errors import BadPayload, IdTaken
-from retrieval.payload import read_payload
-from retrieval.problems import problem
+from retrieval.resource import Reply, ServiceResource
 from retrieval.schemas import (
-    AddFields,
     CollectionQuery,
     ListQuery,
     NewCollection,
     NewJob,
     PatchFields,
-    SearchFields,
-    is_strict,
 )
-from retrieval.service import Service
-
-Reply = dict[str, Any] | tuple[dict[str, Any], int] | tuple[dict[str, Any], int, dict[str, str]] | Response
-
-
-def in_body(post: Callable[..., Reply]) -> Callable[..., Reply]:
-    """Fields in the URL of a POST would be passed over in silence, so they are refused."""
-
-    def checked(*args: Any, **kwargs: Any) -> Reply:
-        if request.args:
-            raise BadPayload(
-                f"the fields of a POST belong in its body, not in its URL: {', '.join(request.args)[:200]}"
-            )
-        return post(*args, **kwargs)
-
-    return checked
-
-
-class ServiceResource(Resource):  # type: ignore[misc]  # Flask-RESTful has no type hints
-    """What every resource has at hand."""
-
-    method_decorators = {"post": [in_body]}  # noqa: RUF012  # Flask-RESTful's name and shape
-
-    def __init__(self, service: Service) -> None:
-        self.service = service
-
-
-class Search(ServiceResource):
-    """POST a picture; reply with the nearest remembered ones, best first."""
-
-    def post(self) -> Reply:
-        payload = read_payload(request, self.service.settings.input)
-        fields = SearchFields.of(payload.fields, is_strict(request))
-        refinement = fields.refine.refinement(self.service.settings.search.refine_depth) if fields.refine else None
-        answer = self.service.retriever.search(
-            payload.image, fields.collection, fields.top_k, fields.min_score, refinement
-        )
-        return replies.search_reply(fields.collection, answer)
-
-
-class Add(ServiceResource):
-    """POST a picture to be remembered, now or (`wait` false) by the next ingest."""
-
-    def post(self) -> Reply:
-        payload = read_payload(request, self.service.settings.input)
-        fields = AddFields.of(payload.fields, is_strict(request))
-        if not fields.wait:
-            queued = self.service.inbox.put(payload.image, fields, self.service.store)
-            return {"id": queued, "status": "queued", "collection": fields.collection}, 202
-        reject = fields.on_duplicate == "reject"
-        answer = self.service.retriever.add(payload.image, fields.collection, fields.id, fields.metadata, reject)
-        if answer.status == "id_taken":
-            raise IdTaken(f"collection {fields.collection!r} has a picture {answer.id!r} already; delete it first")
-        if answer.status == "duplicate":
-            detail = f"collection {fields.collection!r} holds this picture already; nothing was stored"
-            return problem(409, "duplicate", detail, matches=replies.matches(answer.verdicts))
-        return replies.add_reply(fields.collection, answer), 201, _location("image", answer.id, fields.collection)
 
 
 class Images(ServiceResource):
@@ -174,7 +108,3 @@ class Readyz(ServiceResource):
 
     def get(self) -> Reply:
         return {"status": "ready", "fingerprint": self.service.engine.extractor.fingerprint}
-
-
-def _location(endpoint: str, image_id: str, collection: str) -> dict[str, str]:
-    return {"Location": url_for(endpoint, image_id=image_id, collection=collection)}

@@ -1,195 +1,196 @@
-"""The Retriever: a picture in, a verdict out. It knows no HTTP; resources, scripts and jobs call the same methods."""
+"""The Retriever: pictures in, verdicts out. It knows no HTTP; resources, scripts and jobs call the same methods."""
 
-import os
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from threading import Semaphore
 from time import perf_counter
-from typing import Any, Literal
+
+import numpy as np
 
 from extractor import Batcher
 from extractor.interface import Vectors
-from index_store import AddOutcome, Collection, ImageStore, KeptPicture, Match, NewImage, RefinedMatches, Refinement
+from index_store import (
+    DUPLICATE,
+    AddOutcome,
+    Collection,
+    Facts,
+    ImageStore,
+    Match,
+    NewImage,
+    PictureFacts,
+    Recorded,
+    RefinedMatches,
+    Rules,
+    relation,
+    score_of,
+)
+from retrieval.answers import AddAnswer, InBatch, SearchAnswer, Took
 from retrieval.errors import BadPayload
-from retrieval.keeping import kept_of
+from retrieval.options import AddOptions, NewPicture, Receipt, SearchOptions
 from retrieval.payload import ImageSource
-from retrieval.picture import Picture, decode
+from retrieval.picture import Picture
+from retrieval.query import FAILURES, Failure, Query, Reader
 from retrieval.settings import Settings
-
-Relation = Literal["exact", "identical", "near", "similar"]
-# What rounding, of the engine in batches and of stored vectors, leaves of 1 is well above this.
-IDENTICAL_SCORE = 0.99
+from retrieval.verdicts import Judge, outcome_of
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """A remembered picture beside a query: `score` is their cosine in [-1, 1], higher is closer."""
+@dataclass(frozen=True, eq=False)
+class _Searched:
+    """An answer, and what the other pictures of the batch compare themselves with."""
 
-    match: Match
-    relation: Relation
-
-    @property
-    def is_duplicate(self) -> bool:
-        return self.relation != "similar"
+    answer: SearchAnswer
+    facts: Facts
+    views: Vectors
 
 
-@dataclass(frozen=True)
-class Took:
-    """Milliseconds spent reading and decoding the picture, embedding it, and searching or storing."""
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """A picture that is ready to be remembered."""
 
-    decode: float
-    embed: float
-    search: float
-
-    @property
-    def total(self) -> float:
-        return self.decode + self.embed + self.search
-
-
-@dataclass(frozen=True)
-class SearchAnswer:
-    """Verdicts, best first. `duplicate` says whether a search without refinement gives one of a duplicate."""
-
-    verdicts: list[Verdict]
-    duplicate: bool
-    took: Took
-
-
-@dataclass(frozen=True)
-class AddAnswer:
-    """`status` is as in AddOutcome; `verdicts` are the duplicates that were there before, best first."""
-
-    id: str
-    status: str
-    verdicts: list[Verdict]
-    took: Took
-
-
-@dataclass(frozen=True)
-class _Embedded:
-    data: bytes
-    picture: Picture
-    vector: Vectors
+    new: NewImage
     decode_ms: float
     embed_ms: float
 
 
 class Retriever:
-    """Searches and adds pictures. Raises the errors of image input, extractor and store."""
+    """Searches and adds pictures; one is the batch of one.
+
+    Of a batch, a picture that cannot be used has the error as its answer. Raises the errors of the store.
+    """
 
     def __init__(self, settings: Settings, batcher: Batcher, store: ImageStore) -> None:
         self._settings = settings
-        self._batcher = batcher
         self._store = store
-        # More decoders than cores only take turns, and throw each other out of the caches.
-        self._decoding = Semaphore(os.cpu_count() or 1)
+        self._reader = Reader(settings, batcher, store)
 
-    def search(
-        self,
-        image: ImageSource,
-        collection: str,
-        top_k: int | None,
-        min_score: float | None,
-        refinement: Refinement | None = None,
-    ) -> SearchAnswer:
-        """The `top_k` nearest pictures that score at least `min_score`, in the order that `refinement` gives them."""
-        depth = self._depth(top_k)
-        bound = self._store.collection(collection)  # before the costly part: an unknown one is told at once
-        query = self._embed(image)
-        started = perf_counter()
-        found = self._nearest(collection, query.vector, depth, refinement, min_score)
-        verdicts, plain = (
-            [judge(match, query.picture, self.threshold(bound)) for match in matches if _reaches(match, min_score)]
-            for matches in (found.refined, found.plain)
-        )
-        return SearchAnswer(verdicts, any(verdict.is_duplicate for verdict in plain), _took(query, started))
+    def close(self) -> None:
+        """Ends its threads."""
+        self._reader.close()
+
+    def search(self, sources: Sequence[ImageSource], options: SearchOptions) -> list[SearchAnswer | Failure]:
+        """Of each picture the nearest remembered ones, and which earlier ones of the batch it repeats."""
+        self._depth(options)
+        judge = self._judge(self._store.collection(options.collection))  # first: an unknown one is told at once
+        searched = self._reader.each(lambda source: self._searched(source, options, judge, len(sources) > 1), sources)
+        return [
+            each if isinstance(each, FAILURES) else replace(each.answer, in_batch=_repeats(number, searched, judge))
+            for number, each in enumerate(searched)
+        ]
 
     def add(
-        self, image: ImageSource, collection: str, image_id: str | None, metadata: dict[str, Any], reject: bool
-    ) -> AddAnswer:
-        """Remember a picture; with `reject` only if the collection, made if need be, holds no duplicate of it."""
-        threshold = self.threshold(self._store.find_collection(collection))
-        query = self._embed(image)
+        self, pictures: Sequence[NewPicture], options: AddOptions, receipt: Receipt | None = None
+    ) -> list[AddAnswer | Failure]:
+        """Remember pictures, in their order and in one transaction; with `reject` only those that are no duplicates.
+
+        Raises AnsweredBefore, KeyReused of the `receipt`.
+        """
+        if receipt:
+            self._store.check_answered(receipt.once)
+        for name in options.against:
+            self._store.collection(name)
+        judge = self._judge(self._store.find_collection(options.collection))
+        prepared = self._reader.each(lambda picture: self._prepared(picture, options), pictures)
+        new = [each.new for each in prepared if not isinstance(each, FAILURES)]
+        if not new:
+            return [each for each in prepared if isinstance(each, FAILURES)]
         started = perf_counter()
-        new = new_image(image_id or uuid.uuid4().hex, query.picture, query.vector, image.origin, metadata)
-        new = replace(new, kept=self._kept(query))
-        (outcome,) = self._store.add(collection, [new], near=threshold, reject=reject)
-        return AddAnswer(new.id, outcome.status, _verdicts(outcome, query.picture, threshold), _took(query, started))
+
+        def answers(outcomes: Sequence[AddOutcome]) -> list[AddAnswer | Failure]:
+            return self._answers(prepared, outcomes, judge, started)
+
+        recorded = Recorded(receipt.once, lambda outcomes: receipt.encode(answers(outcomes))) if receipt else None
+        rules = Rules(judge.threshold, options.reject, options.against)
+        return answers(self._store.add(options.collection, new, rules, recorded))
 
     def threshold(self, collection: Collection | None) -> float:
         """The score from which a match counts as a duplicate."""
         own = collection.threshold if collection else None
         return self._settings.search.threshold if own is None else own
 
-    def _nearest(
-        self, collection: str, vector: Vectors, depth: int, refinement: Refinement | None, min_score: float | None
-    ) -> RefinedMatches:
+    def _judge(self, collection: Collection | None) -> Judge:
+        return Judge(self.threshold(collection))
+
+    def _searched(self, source: ImageSource, options: SearchOptions, judge: Judge, in_batch: bool) -> _Searched:
+        query = self._reader.query(source, [options.collection], whole=False)
+        started = perf_counter()
+        found = self._nearest(query, options)
+        told, plain = (
+            [each for each in judge.verdicts(query.facts, matches, {}) if _reaches(each.match, options.min_score)]
+            for matches in (found.refined, found.plain)
+        )
+        answer = SearchAnswer(told, outcome_of(query.facts.indeterminate, plain), _took(query, started))
+        facts = PictureFacts.of(query.facts) if in_batch else query.facts  # which may hold the whole picture
+        return _Searched(answer, facts, query.views)
+
+    def _nearest(self, query: Query, options: SearchOptions) -> RefinedMatches:
+        name, depth, refinement = options.collection, self._depth(options), options.refinement
         if refinement:
-            (found,) = self._store.search_refined(collection, vector[None], depth, refinement, min_score)
+            (found,) = self._store.search_refined(name, [query.vector], depth, refinement, options.min_score)
             return found
-        (matches,) = self._store.search(collection, vector[None], depth)
+        (matches,) = self._store.search(name, [query.views], depth)
         return RefinedMatches(matches, matches)
 
-    def _depth(self, top_k: int | None) -> int:
+    def _depth(self, options: SearchOptions) -> int:
         most = self._settings.search.max_top_k
-        if top_k is not None and top_k > most:
+        if options.top_k is not None and options.top_k > most:
             raise BadPayload(f"top_k: at most {most}")
-        return top_k or self._settings.search.top_k
+        return options.top_k or self._settings.search.top_k
 
-    def _kept(self, query: _Embedded) -> KeptPicture | None:
-        with self._decoding:
-            return kept_of(query.data, query.picture, self._settings.keep)
+    def _prepared(self, picture: NewPicture, options: AddOptions) -> _Prepared:
+        query = self._reader.query(picture.source, [options.collection, *options.against], whole=True)
+        if query.picture is None:
+            raise ValueError("what is remembered has to be decoded")
+        new = new_image(picture.id or uuid.uuid4().hex, query.picture, query.vector, picture.source.origin)
+        new = replace(new, metadata=picture.metadata, views=query.views, kept=self._reader.kept(query))
+        return _Prepared(new, query.decode_ms, query.embed_ms)
 
-    def _embed(self, image: ImageSource) -> _Embedded:
-        started = perf_counter()
-        data = image.read()
-        with self._batcher.expect() as announced:
-            with self._decoding:
-                picture = decode(data, self._settings.input)
-            decoded = perf_counter()
-            vector = announced.embed(picture.image)
-        return _Embedded(data, picture, vector, 1e3 * (decoded - started), 1e3 * (perf_counter() - decoded))
+    def _answers(
+        self, prepared: list[_Prepared | Failure], outcomes: Sequence[AddOutcome], judge: Judge, started: float
+    ) -> list[AddAnswer | Failure]:
+        """In the order of the pictures; outcomes are of those that could be used."""
+        search_ms = 1e3 * (perf_counter() - started)
+        rest = iter(outcomes)
+        return [
+            each if isinstance(each, FAILURES) else self._answer(each, next(rest), judge, search_ms)
+            for each in prepared
+        ]
+
+    def _answer(self, prepared: _Prepared, outcome: AddOutcome, judge: Judge, search_ms: float) -> AddAnswer:
+        verdicts = judge.verdicts(prepared.new, outcome.matches, {})
+        took = Took(prepared.decode_ms, prepared.embed_ms, search_ms)
+        return AddAnswer(outcome.id, outcome.status, verdicts, took)
 
 
-def judge(match: Match, query: Picture, threshold: float) -> Verdict:
-    """How a remembered picture relates to a query: same bytes, same pixels, a copy by its score, or merely similar."""
-    if match.image.sha256 == query.sha256:
-        return Verdict(match, "exact")
-    if _may_be_identical(match, query) and match.image.pixels_sha256 == query.pixels_sha256:
-        return Verdict(match, "identical")
-    return Verdict(match, "near" if match.score >= threshold else "similar")
+def _repeats(number: int, searched: Sequence[_Searched | Failure], judge: Judge) -> list[InBatch]:
+    """The earlier ones of a batch that a picture is a copy of, as a search among them would find."""
+    query = searched[number]
+    earlier = [(index, each) for index, each in enumerate(searched[:number]) if not isinstance(each, FAILURES)]
+    if isinstance(query, FAILURES) or not earlier:
+        return []
+    scores = score_of(query.views, np.stack([each.views[0] for _, each in earlier]))
+    found = [
+        InBatch(index, score, relation(query.facts, each.facts, score, judge.threshold))
+        for (index, each), score in zip(earlier, scores, strict=True)
+    ]
+    return sorted((each for each in found if each.relation in DUPLICATE), key=lambda each: -each.score)
+
+
+def new_image(image_id: str, picture: Picture, vector: Vectors, source: str | None) -> NewImage:
+    """What the store needs to remember a picture; `vector` is (D,) float32 of norm 1."""
+    return NewImage(
+        id=image_id,
+        vector=vector,
+        source=source,
+        metadata={},
+        format=picture.format,
+        size=picture.size,
+        **vars(PictureFacts.of(picture)),
+    )
 
 
 def _reaches(match: Match, min_score: float | None) -> bool:
     return min_score is None or match.score >= min_score
 
 
-def _may_be_identical(match: Match, query: Picture) -> bool:
-    """Spares most queries the hashing of their pixels: the same pixels have the same size and vector."""
-    return match.score > IDENTICAL_SCORE and (match.image.width, match.image.height) == (query.width, query.height)
-
-
-def new_image(
-    image_id: str, picture: Picture, vector: Vectors, source: str | None, metadata: dict[str, Any]
-) -> NewImage:
-    """What the store needs to remember a picture; `vector` is (D,) float32 of norm 1."""
-    return NewImage(
-        id=image_id,
-        vector=vector,
-        sha256=picture.sha256,
-        pixels_sha256=picture.pixels_sha256,
-        width=picture.width,
-        height=picture.height,
-        size=picture.size,
-        format=picture.format,
-        source=source,
-        metadata=metadata,
-    )
-
-
-def _verdicts(outcome: AddOutcome, query: Picture, threshold: float) -> list[Verdict]:
-    return [judge(match, query, threshold) for match in outcome.matches]
-
-
-def _took(query: _Embedded, started: float) -> Took:
+def _took(query: Query, started: float) -> Took:
     return Took(query.decode_ms, query.embed_ms, 1e3 * (perf_counter() - started))

@@ -9,7 +9,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from index_store import Reciprocal, Refinement
 from retrieval.errors import BadPayload
-from retrieval.payload import FORMS, parse_json, read_fields
+from retrieval.options import AddOptions, Mode, SearchOptions
+from retrieval.payload import FORMS, read_fields
+from retrieval.strict_json import parse_json
 
 DEFAULT_COLLECTION = "default"
 COLLECTION_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
@@ -39,10 +41,18 @@ def _from_text(value: Any) -> Any:
     return parse_json(value) if isinstance(value, str) else value
 
 
+def _names(value: Any) -> Any:
+    """A form has them as "one,other"; JSON as a list."""
+    given = [name.strip() for name in value.split(",")] if isinstance(value, str) else value
+    return tuple(dict.fromkeys(given)) if isinstance(given, list) and all(isinstance(n, str) for n in given) else given
+
+
 CollectionName = Annotated[str, Field(pattern=COLLECTION_PATTERN)]
 ImageId = Annotated[str, AfterValidator(valid_id)]
 Metadata = Annotated[dict[str, Any], BeforeValidator(_from_text), AfterValidator(_valid_metadata)]
 Score = Annotated[float, Field(ge=-1, le=1)]
+Precision = Annotated[float, Field(gt=0, lt=1)]
+Names = Annotated[tuple[CollectionName, ...], BeforeValidator(_names), Field(max_length=16)]
 
 
 class _Fields(BaseModel):
@@ -125,23 +135,66 @@ Refine = Annotated[RefineFields, BeforeValidator(_object_from_text)]
 
 
 class SearchFields(_Fields):
-    """POST /search, besides the picture."""
+    """POST /search, besides the pictures."""
 
     collection: CollectionName = DEFAULT_COLLECTION
     top_k: int | None = Field(default=None, ge=1)
     min_score: Score | None = None
-    mode: Literal["fast"] = "fast"
+    target_precision: Precision | None = None
+    mode: Mode | None = None
     refine: Refine | None = None
 
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if self.min_score is not None and self.target_precision is not None:
+            raise ValueError("min_score and target_precision: give one of them, not both")
+        if self.refine and self.mode == "thorough":
+            raise ValueError("refine works on whole pictures: give it with mode fast")
+        return self
 
-class AddFields(_Fields):
-    """POST /add, besides the picture."""
+    def options(self, refine_depth: int) -> SearchOptions:
+        """The same as the Retriever takes it."""
+        plain = {name: getattr(self, name) for name in type(self).model_fields if name != "refine"}
+        return SearchOptions(**plain, refinement=self.refine.refinement(refine_depth) if self.refine else None)
 
-    collection: CollectionName = DEFAULT_COLLECTION
+
+class NoFields(_Fields):
+    """What each picture of a POST /search has for itself."""
+
+
+class ItemFields(_Fields):
+    """What each picture of a POST /add has for itself."""
+
     id: ImageId | None = None
     metadata: Metadata = Field(default_factory=dict)
+
+
+class BatchFields(_Fields):
+    """What the pictures of a POST /add have in common."""
+
+    collection: CollectionName = DEFAULT_COLLECTION
     on_duplicate: Literal["keep", "reject"] = "keep"
+    against: Names = ()
+    target_precision: Precision | None = None
+    mode: Mode | None = None
     wait: bool = True
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if not self.wait and self.model_fields_set & {"against", "target_precision", "mode"}:
+            raise ValueError("against, target_precision and mode need an answer to wait for: leave `wait` at true")
+        if self.collection in self.against:
+            raise ValueError("against: names the collection itself, which is compared with in any case")
+        return self
+
+    def options(self) -> AddOptions:
+        """The same as the Retriever takes it."""
+        reject = self.on_duplicate == "reject"
+        return AddOptions(self.collection, reject, self.against, self.target_precision, self.mode)
+
+
+class AddFields(BatchFields, ItemFields):
+    """POST /add with one picture, besides it."""
 
 
 class CollectionQuery(_Fields):

@@ -41,6 +41,7 @@ class ServerSettings(_Section):
     max_request_bytes: int = Field(ge=1024)
     timeout_s: int = Field(ge=1)
     log_level: Literal["debug", "info", "warning", "error"]
+    idempotency_hours: float = Field(gt=0, le=8760)
 
 
 class FetchSettings(_Section):
@@ -59,6 +60,7 @@ class InputSettings(_Section):
 
     max_bytes: int = Field(ge=1)
     max_pixels: int = Field(ge=1)
+    max_batch: int = Field(ge=1, le=1000)
     formats: Annotated[tuple[Format, ...], Strict(False)] = Field(min_length=1)
     fetch: FetchSettings
 
@@ -69,6 +71,7 @@ class SearchSettings(_Section):
     top_k: int = Field(ge=1)
     max_top_k: int = Field(ge=1)
     refine_depth: int = Field(ge=1, le=1000)
+    mode: Literal["fast", "thorough"]
     threshold: float = Field(ge=-1, le=1)
 
     @model_validator(mode="after")

@@ -14,8 +14,9 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.test import encode_multipart
 
 from retrieval.errors import BadPayload, FetchRefused, InputError, PictureTooLarge, UnsupportedMedia
-from retrieval.payload import MAX_DEPTH, from_base64, parse_json, read_fields, read_payload, take_image
+from retrieval.payload import from_base64, read_fields, read_payload, take_image
 from retrieval.settings import load_settings
+from retrieval.strict_json import MAX_DEPTH, parse_json
 
 LIMITS = load_settings(
     environ={"-": ""}, input={"max_bytes": 2_000_000, "fetch": {"allow_private_addresses": True}}
@@ -34,7 +35,7 @@ def app():
         app.payload = app.error = None
         try:
             app.payload = read_payload(request, LIMITS)
-            app.data = app.payload.image.read() if app.reads else None
+            app.data = app.payload.images[0].read() if app.reads else None
         except InputError as error:
             app.error = error
         return ""
@@ -81,18 +82,18 @@ def upload(data=DATA, name="cat.jpg"):
 )
 def test_base64_arrives_in_every_form(post, app, kwargs):
     payload = post(**kwargs)
-    assert (app.data, payload.image.origin, payload.fields) == (DATA, None, {})
+    assert (app.data, payload.images[0].origin, payload.fields) == (DATA, None, {})
 
 
 def test_an_upload_arrives_with_its_name_and_its_fields(post, app):
     payload = post(**multipart({"image": upload(), "top_k": "5", "metadata": '{"a": 1}'}))
-    assert (app.data, payload.image.origin) == (DATA, "cat.jpg")
+    assert (app.data, payload.images[0].origin) == (DATA, "cat.jpg")
     assert payload.fields == {"top_k": "5", "metadata": '{"a": 1}'}
 
 
 def test_an_upload_can_be_read_twice(app):
     with app.test_request_context(method="POST", **multipart({"image": upload()})):
-        image = read_payload(request, LIMITS).image
+        image = read_payload(request, LIMITS).images[0]
         assert image.read() == image.read() == DATA
 
 
@@ -121,14 +122,14 @@ def test_a_url_is_fetched_when_the_picture_is_read_and_not_before(post, app, wra
         url = f"http://127.0.0.1:{server.server_port}/cat.png"
         payload = post(**{how: wrap(url)}, reads=False)
         before = list(asked)
-        data = payload.image.read()
+        data = payload.images[0].read()
         server.shutdown()
         thread.join()
-    assert (before, asked, data, payload.image.origin) == ([], ["/cat.png"], DATA, url)
+    assert (before, asked, data, payload.images[0].origin) == ([], ["/cat.png"], DATA, url)
 
 
 def test_what_reading_raises_comes_late(post):
-    assert post(json={"url": "ftp://h/x"}, reads=False).image.origin == "ftp://h/x"
+    assert post(json={"url": "ftp://h/x"}, reads=False).images[0].origin == "ftp://h/x"
     with pytest.raises(FetchRefused):
         post(json={"url": "ftp://h/x"})
     assert post(json={"base64": "!"}, reads=False).fields == {}
@@ -297,7 +298,7 @@ def test_the_largest_picture_passes_and_one_byte_more_does_not(post, app, how):
     ],
 )
 def test_file_names_are_cleaned(post, given, reported):
-    assert post(**multipart({"image": upload(name=given)})).image.origin == reported
+    assert post(**multipart({"image": upload(name=given)})).images[0].origin == reported
 
 
 @pytest.mark.parametrize(

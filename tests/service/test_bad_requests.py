@@ -133,7 +133,7 @@ BAD_FIELDS = {
 BAD_LIMITS = {
     "top_k": [0, -1, 1001, 10**30, 1.5, "5", True, [1]],
     "min_score": [1.01, -1.01, 10**400, "0.5", True, [0.5]],
-    "mode": ["slow", None],
+    "mode": ["slow", 1],
     "refine": [{}, {"expand": "x"}, {"augment_k": 10**30}, {"rerank": "k-reciprocal", "lambda": 2}, [], 5, "{"],
     "collection": ["a/b", None],
     "metadata": [{}],

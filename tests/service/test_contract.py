@@ -134,6 +134,7 @@ def test_any_sensible_id_can_be_added_read_changed_and_deleted(client, image_id)
     assert search(client, jpeg(1))["matches"][0] | {"score": 1} == {
         "id": image_id,
         "score": 1,
+        "confidence": 1.0,
         "relation": "exact",
         "source": None,
         "metadata": {"seen": 1},
@@ -155,6 +156,7 @@ def test_a_picture_is_described(client):
         "height": 240,
         "size": len(jpeg(1)),
         "format": "JPEG",
+        "indeterminate": False,
         "source": None,
         "metadata": {},
         "created_at": 0,

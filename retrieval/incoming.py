@@ -1,0 +1,128 @@
+"""Resources that take pictures. Each reads the request, makes one call and shapes the reply."""
+
+import hashlib
+import json
+import re
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from flask import request, url_for
+
+from index_store import Once
+from retrieval import replies
+from retrieval.answer import Answer, several
+from retrieval.answers import AddAnswer, SearchAnswer
+from retrieval.errors import BadPayload, IdTaken, InputError
+from retrieval.options import NewPicture, Receipt
+from retrieval.payload import ImageSource, Payload, read_payload
+from retrieval.problems import body, body_of
+from retrieval.query import FAILURES, Failure
+from retrieval.resource import Reply, ServiceResource
+from retrieval.schemas import AddFields, BatchFields, ItemFields, NoFields, SearchFields, is_strict
+
+KEY = "Idempotency-Key"
+KEY_PATTERN = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
+KEYED_IDS = uuid.UUID("5b5b7f0e-3c0c-4f0e-9a55-0c6f2f0c6b1d")
+
+
+class Search(ServiceResource):
+    """POST a picture, or several; reply with the nearest remembered ones of each, best first."""
+
+    def post(self) -> Reply:
+        payload = read_payload(request, self.service.settings.input)
+        fields = SearchFields.of(payload.fields, is_strict(request))
+        for item in payload.items:
+            NoFields.of(item, is_strict(request))
+        options = fields.options(self.service.settings.search.refine_depth)
+        found = self.service.retriever.search(payload.images, options)
+        answers = [_found(fields.collection, each) for each in found]
+        repeats = [[] if isinstance(each, FAILURES) else replies.repeats(each) for each in found]
+        return _gathered(payload, answers, [{"repeats": each} for each in repeats]).response()
+
+
+class Add(ServiceResource):
+    """POST a picture, or several, to be remembered, now or (`wait` false) by the next ingest."""
+
+    def post(self) -> Reply:
+        payload = read_payload(request, self.service.settings.input)
+        strict = is_strict(request)
+        fields = (BatchFields if payload.is_batch else AddFields).of(payload.fields, strict)
+        own = [fields] if isinstance(fields, AddFields) else [ItemFields.of(item, strict) for item in payload.items]
+        once = self._once(payload)
+        act = self._add if fields.wait else self._queue
+        return act(payload, fields, own, once).response()
+
+    def _add(self, payload: Payload, fields: BatchFields, own: Sequence[ItemFields], once: Once | None) -> Answer:
+        def answer(added: Sequence[AddAnswer | Failure]) -> Answer:
+            return _gathered(payload, [_added(fields.collection, each) for each in added])
+
+        receipt = Receipt(once, lambda added: answer(added).written()) if once else None
+        pictures = [NewPicture(image, each.id, each.metadata) for image, each in zip(payload.images, own, strict=True)]
+        return answer(self.service.retriever.add(pictures, fields.options(), receipt))
+
+    def _queue(self, payload: Payload, fields: BatchFields, own: Sequence[ItemFields], once: Once | None) -> Answer:
+        store = self.service.store
+        if once:
+            store.check_answered(once)
+        answers = [
+            self._queue_one(image, fields, _with_id(each, number, once))
+            for number, (image, each) in enumerate(zip(payload.images, own, strict=True))
+        ]
+        answer = _gathered(payload, answers)
+        if once and any(each.status < 400 for each in answers):
+            store.record_answer(once, answer.written())
+        return answer
+
+    def _queue_one(self, image: ImageSource, fields: BatchFields, item: ItemFields) -> Answer:
+        try:
+            queued = self.service.inbox.put(image, fields, item, self.service.store)
+        except (InputError, IdTaken) as error:
+            return _refused(error)
+        return Answer(202, {"id": queued, "status": "queued", "collection": fields.collection})
+
+    def _once(self, payload: Payload) -> Once | None:
+        """What the header says. The pictures and fields are part of it: a key stands for one request."""
+        key = request.headers.get(KEY)
+        if key is None:
+            return None
+        if not KEY_PATTERN.fullmatch(key):
+            raise BadPayload(f"{KEY}: 1 to 255 visible ASCII characters, new for each request, such as a UUID")
+        asked = [payload.is_batch, payload.fields, payload.items, [image.identity for image in payload.images]]
+        digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+        return Once(key, digest, 3600 * self.service.settings.server.idempotency_hours)
+
+
+def _with_id(item: ItemFields, number: int, once: Once | None) -> ItemFields:
+    """Sent again before its answer was noted, a picture gets the same id, by which the ingest recognises it."""
+    if item.id is not None or once is None:
+        return item
+    return ItemFields(id=uuid.uuid5(KEYED_IDS, f"{once.key}/{number}").hex, metadata=item.metadata)
+
+
+def _refused(error: Exception) -> Answer:
+    document = body_of(error)
+    return Answer(document["status"], document)
+
+
+def _found(collection: str, answer: SearchAnswer | Failure) -> Answer:
+    if isinstance(answer, FAILURES):
+        return _refused(answer)
+    return Answer(200, {"collection": collection, **replies.search_reply(answer)})
+
+
+def _added(collection: str, answer: AddAnswer | Failure) -> Answer:
+    if isinstance(answer, FAILURES):
+        return _refused(answer)
+    if answer.status == "id_taken":
+        return _refused(IdTaken(f"collection {collection!r} has a picture {answer.id!r} already; delete it first"))
+    if answer.status == "duplicate":
+        detail = f"collection {collection!r} holds this picture already; nothing was stored"
+        return Answer(409, body(409, "duplicate", detail, matches=replies.matches(answer.verdicts)))
+    place = url_for("image", image_id=answer.id, collection=collection)
+    return Answer(201, replies.add_reply(collection, answer), place)
+
+
+def _gathered(payload: Payload, answers: list[Answer], more: Sequence[dict[str, Any]] = ()) -> Answer:
+    """Of one picture its answer; of a batch what each would have got by itself, and `more` of each."""
+    return several(answers, more) if payload.is_batch else answers[0]

@@ -1,0 +1,83 @@
+"""What a match means: a relation, how sure that is, and what people have said of the two pictures."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from index_store import DUPLICATE, Facts, Match, Relation, relation
+
+Outcome = Literal["duplicate", "new", "indeterminate"]
+Marks = Mapping[tuple[int, int], str]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A remembered picture beside a query: `score` is their cosine in [-1, 1], higher is closer.
+
+    confidence: part of the matches that score like this or higher which are copies, 0 to 1; None where nothing is known
+                of that. Same bytes and same pixels are certain.
+    """
+
+    match: Match
+    relation: Relation
+    confidence: float | None = None
+
+    @property
+    def is_duplicate(self) -> bool:
+        return self.relation in DUPLICATE
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Tells copies in one collection and mode of search, by score and by what is known of such scores."""
+
+    threshold: float
+    confidence: Callable[[float], float] | None = None
+
+    def verdicts(self, query: Facts, matches: Sequence[Match], marks: Marks) -> list[Verdict]:
+        """One of each match, in their order; `marks` say what people decided of pairs of them, by seq."""
+        return respecting(marks, [self.verdict(query, match) for match in matches])
+
+    def verdict(self, query: Facts, match: Match) -> Verdict:
+        """Of the pictures alone."""
+        found = relation(query, match.image, match.score, self.threshold)
+        return Verdict(match, found, self._confidence(found, match.score))
+
+    def _confidence(self, found: Relation, score: float) -> float | None:
+        if found in ("exact", "identical"):
+            return 1.0
+        return self.confidence(score) if self.confidence and found != "indeterminate" else None
+
+
+def respecting(marks: Marks, verdicts: list[Verdict]) -> list[Verdict]:
+    """What the query repeats stands for it: what was decided of a picture that it is a copy of holds for the query.
+
+    A picture marked as no duplicate of a better match is `similar`; one marked as its duplicate is `near`.
+    """
+    if not marks:
+        return verdicts
+    decided: list[Verdict] = []
+    for verdict in verdicts:
+        said = next((mark for each in decided if each.is_duplicate and (mark := _mark(marks, each, verdict))), None)
+        decided.append(_overruled(verdict, said))
+    return decided
+
+
+def _mark(marks: Marks, one: Verdict, other: Verdict) -> str | None:
+    low, high = sorted((one.match.image.seq, other.match.image.seq))
+    return marks.get((low, high))
+
+
+def _overruled(verdict: Verdict, said: str | None) -> Verdict:
+    if said == "not_duplicates" and verdict.relation == "near":
+        return replace(verdict, relation="similar")
+    if said == "duplicates" and not verdict.is_duplicate:
+        return replace(verdict, relation="near")
+    return verdict
+
+
+def outcome_of(indeterminate: bool, verdicts: Sequence[Verdict]) -> Outcome:
+    """The answer to `have I seen this picture before?`."""
+    if any(verdict.is_duplicate for verdict in verdicts):
+        return "duplicate"
+    return "indeterminate" if indeterminate else "new"
