@@ -69,6 +69,7 @@ class SearchSettings(_Section):
     top_k: int = Field(ge=1)
     max_top_k: int = Field(ge=1)
     refine_depth: int = Field(ge=1, le=1000)
+    mode: Literal["fast", "thorough"]
     threshold: float = Field(ge=-1, le=1)
 
     @model_validator(mode="after")
