@@ -70,6 +70,7 @@ class Thorough(Embedding):
     def __init__(self, name: str, settings: ExtractorSettings):
         super().__init__(name, settings)
         self._parts = Parts(settings, self._extractor)
+        self._parts.load()  # now, not within the time of the first query
 
     def embed_queries(self, images: Sequence[Image], references: Matrix) -> list[Matrix]:
         wholes = self.embed(images)

@@ -7,19 +7,21 @@ adds was measured: docs/thorough.md.
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.Image import Resampling
 
 from extractor.rectangles import Box, rectangles
 
 SHORTER = 480  # pixels; a larger picture is first shrunk by a whole factor, as long as its shorter side has so many
 DEVIATION = 6  # of 255: mean distance from its mean colour up to which a line is of one colour, JPEG's noise included
-LOOKED_AT = 128  # pixels of a line, at most twice as many
+LOOKED_AT = 64  # pixels of a line, at most twice as many
 FEWEST = 24  # lines that must be left to be a picture
 CHANGED = 0.97  # of the area; with more of it left, the part would be the whole again
 RECTANGLES = 4
 QUARTERS: list[Box] = [(x / 2, y / 2, (x + 1) / 2, (y + 1) / 2) for y in range(2) for x in range(2)]
 # The thirds in the middle and beside it; those in the corners add nothing to the quarters.
 CROSS: list[Box] = [(x / 3, y / 3, (x + 1) / 3, (y + 1) / 3) for x, y in ((1, 1), (1, 0), (0, 1), (2, 1), (1, 2))]
-MOST = 1 + RECTANGLES + len(QUARTERS) + len(CROSS)
+BLOCKS = 24  # pixels across the shorter side of the picture without its details
+MOST = 2 + RECTANGLES + len(QUARTERS) + len(CROSS)
 
 
 def parts_of(image: Image.Image) -> list[Image.Image]:
@@ -27,8 +29,8 @@ def parts_of(image: Image.Image) -> list[Image.Image]:
     image = image.reduce(max(1, min(image.size) // SHORTER))
     bare = without_flat_lines(image)
     ground = image if bare is None else bare
-    boxes = [*rectangles(ground, RECTANGLES), *QUARTERS, *CROSS]
-    return [*([] if bare is None else [bare]), *(_cut(ground, box) for box in boxes)]
+    wholes = [without_details(image)] + ([] if bare is None else [bare])
+    return wholes + [_cut(ground, box) for box in (*rectangles(ground, RECTANGLES), *QUARTERS, *CROSS)]
 
 
 def without_flat_lines(image: Image.Image) -> Image.Image | None:
@@ -38,6 +40,13 @@ def without_flat_lines(image: Image.Image) -> Image.Image | None:
     if min(bare.shape[:2]) < FEWEST or bare.size > CHANGED * values.size:
         return None
     return Image.fromarray(np.ascontiguousarray(bare))
+
+
+def without_details(image: Image.Image) -> Image.Image:
+    """A blur that is the same whether or not the picture was made of small blocks of one colour."""
+    factor = BLOCKS / min(image.size)
+    width, height = (max(1, round(side * factor)) for side in image.size)
+    return image.resize((width, height), Resampling.BOX)
 
 
 def _without_flat_rows(values: NDArray[np.uint8]) -> NDArray[np.uint8]:

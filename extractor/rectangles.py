@@ -29,7 +29,7 @@ ALIKE = 0.7  # area that two rectangles share, of what they cover together, from
 def rectangles(image: Image, most: int) -> list[Box]:
     """RGB picture -> its clearest rectangles, `most` at most, best first; the picture itself is none."""
     colours = _small(image)
-    columns, rows = _Lines.of(colours), _Lines.of(colours.swapaxes(0, 1))
+    columns, rows = _Lines.of(colours), _Lines.of(colours.swapaxes(1, 2))
     (left, right), (top, bottom) = _crossed(columns.spans, rows.spans)
     sides = np.stack(
         [
@@ -46,11 +46,12 @@ def rectangles(image: Image, most: int) -> list[Box]:
 
 
 def _small(image: Image) -> NDArray[np.int16]:
-    """(H, W, 3), SIDE on the longer side."""
+    """(3, H, W), SIDE on the longer side."""
     factor = SIDE / max(image.size)
     width, height = (max(SHORTEST_SIDE, round(side * factor)) for side in image.size)
     resample = Resampling.BOX if factor < 1 else Resampling.BILINEAR
-    return np.asarray(image.resize((width, height), resample, reducing_gap=2.0)).astype(np.int16)
+    small = image.resize((width, height), resample, reducing_gap=2.0)
+    return np.ascontiguousarray(np.asarray(small).transpose(2, 0, 1), np.int16)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,22 +59,22 @@ class _Lines:
     """Places between columns of a picture where a line may stand, from 0, its left border, to `count`, its right.
 
     places: int (L,), ascending, with both borders.
-    steps:  int (H + 1, W - 1), how many of the first rows have a step at place 1, 2, ...
+    steps:  int32 (H + 1, W - 1), how many of the first rows have a step at place 1, 2, ...
     """
 
     places: Ints
-    steps: Ints
+    steps: NDArray[np.int32]
     count: int
 
     @classmethod
     def of(cls, colours: NDArray[np.int16]) -> Self:
-        """(H, W, 3) -> the lines that stand out."""
-        step = np.abs(np.diff(colours, axis=1)).max(axis=2) > STEP
+        """(3, H, W) -> the lines that stand out."""
+        step = np.abs(np.diff(colours, axis=2)).max(axis=0) > STEP
         step[:, 1:] |= step[:, :-1].copy()  # scaling down may have spread it over two places
-        steps = np.concatenate([np.zeros((1, step.shape[1]), np.int64), step.cumsum(axis=0)])
+        steps = np.concatenate([np.zeros((1, step.shape[1]), np.int32), step.cumsum(axis=0, dtype=np.int32)])
         run = max(8, int(RUN * len(step)))
         clearest = (steps[run:] - steps[:-run]).max(axis=0) / run
-        count = colours.shape[1]
+        count = colours.shape[2]
         return cls(np.array([0, *sorted(_apart(clearest)), count]), steps, count)
 
     @property
