@@ -2,7 +2,7 @@
 
 default                                  the project's config.yaml
 my.yaml                                  what differs from it
-default,extractor.name=sscd_distilled    single settings, after a file, `default` or alone
+default,search.mode=thorough             single settings, after a file, `default` or alone
 dhash, phash, pdq                        baselines
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from evaluation.descriptors import BASELINES, Descriptor, Embedding, load_baseline
+from evaluation.descriptors import BASELINES, Descriptor, Embedding, Thorough, load_baseline
 from evaluation.errors import EvaluationError
 from retrieval.settings import Settings, load_settings, merge
 
@@ -21,7 +21,13 @@ DEFAULT = "default"
 
 def load_descriptor(spec: str) -> Descriptor:
     """Raises EvaluationError, BadSettings, ExtractorError."""
-    return load_baseline(spec) if spec in BASELINES else Embedding(spec, settings_of(spec).extractor)
+    return load_baseline(spec) if spec in BASELINES else embedding(spec, settings_of(spec))
+
+
+def embedding(name: str, settings: Settings) -> Embedding:
+    """As `search.mode` says. Raises ExtractorError."""
+    kind = Thorough if settings.search.mode == "thorough" else Embedding
+    return kind(name, settings.extractor)
 
 
 def settings_of(spec: str, **changes: Any) -> Settings:

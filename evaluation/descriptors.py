@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from evaluation.errors import EvaluationError
-from extractor import ExtractorSettings, load_extractor
+from extractor import ExtractorSettings, Parts, load_extractor
 
 Matrix = NDArray[np.float32]
 HALF = 2  # bytes: the catalog and the index keep vectors as float16
@@ -35,6 +35,13 @@ class Descriptor(ABC):
     def embed(self, images: Sequence[Image]) -> Matrix:
         """Pictures -> float32 (N, dim), in their order."""
 
+    def embed_queries(self, images: Sequence[Image], references: Matrix) -> list[Matrix]:  # noqa: ARG002
+        """Pictures to search for -> float32 (V, dim) each: a reference's score is that of the best of the V rows.
+
+        references: (R, dim), what is searched among; who has found a picture there may stop looking for it.
+        """
+        return list(self.embed(images)[:, None])
+
     @abstractmethod
     def scores(self, queries: Matrix, references: Matrix) -> Matrix:
         """(Q, dim), (R, dim) -> float32 (Q, R), at most 1, higher is closer."""
@@ -55,6 +62,25 @@ class Embedding(Descriptor):
 
     def scores(self, queries: Matrix, references: Matrix) -> Matrix:
         return queries @ references.T
+
+
+class Thorough(Embedding):
+    """An extractor that also embeds parts of the queries, unless the whole is found with certainty. See `Parts`."""
+
+    def __init__(self, name: str, settings: ExtractorSettings):
+        super().__init__(name, settings)
+        self._parts = Parts(settings, self._extractor)
+        self._parts.load()  # now, not within the time of the first query
+
+    def embed_queries(self, images: Sequence[Image], references: Matrix) -> list[Matrix]:
+        wholes = self.embed(images)
+        best = self.scores(wholes, references).max(axis=1, initial=-1)
+        return [self._rows(*each) for each in zip(images, wholes, best, strict=True)]
+
+    def _rows(self, image: Image, whole: Matrix, best: np.float32) -> Matrix:
+        if self._parts.is_enough(float(best)):
+            return whole[None]
+        return np.concatenate([whole[None], self._parts.rows(image)])
 
 
 class Hash(Descriptor):

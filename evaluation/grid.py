@@ -11,14 +11,13 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from evaluation.configs import nested, settings_of
-from evaluation.descriptors import Embedding
+from evaluation.configs import embedding, nested, settings_of
 from evaluation.errors import EvaluationError
 from evaluation.results import evaluate
 from evaluation.task import Task
 from extractor import ExtractorError, ExtractorSettings
 from index_store.files import sha256_of
-from retrieval.settings import BadSettings
+from retrieval.settings import BadSettings, Settings
 
 SECTION = "extractor"
 Record = dict[str, Any]
@@ -88,7 +87,7 @@ def search_grid(task: Task, grid: list[dict[str, Any]], base: str, batch: int, l
     known = log.read()
     for changes in grid:
         try:
-            settings = settings_of(base, **nested(changes)).extractor
+            settings = settings_of(base, **nested(changes))
         except BadSettings as error:
             yield {"changes": changes, "invalid": str(error)}
             continue
@@ -102,17 +101,18 @@ def search_grid(task: Task, grid: list[dict[str, Any]], base: str, batch: int, l
         yield known[key]
 
 
-def key_of(settings: ExtractorSettings, task: Task) -> str:
+def key_of(settings: Settings, task: Task) -> str:
     """SHA-256 of the settings and the files that they name, of how the task is made up, and of its pictures."""
-    about = {"settings": settings.model_dump(mode="json"), "task": task.kind, "parameters": task.parameters}
-    about["files"] = [sha256_of(file) if file.is_file() else "" for file in settings.files]
+    about = {"settings": settings.extractor.model_dump(mode="json"), "task": task.kind, "parameters": task.parameters}
+    about["mode"] = settings.search.mode
+    about["files"] = [sha256_of(file) if file.is_file() else "" for file in settings.extractor.files]
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 
-def _measured(task: Task, changes: dict[str, Any], settings: ExtractorSettings, batch: int) -> Record:
+def _measured(task: Task, changes: dict[str, Any], settings: Settings, batch: int) -> Record:
     name = name_of(changes)
     try:
-        (result,) = evaluate(task, [Embedding(name, settings)], batch)
+        (result,) = evaluate(task, [embedding(name, settings)], batch)
     except (ExtractorError, ValueError) as error:  # an extractor refuses what its settings alone do not show
         return {"changes": changes, "invalid": str(error)}
     return {"changes": changes, "result": result.record()}

@@ -44,30 +44,29 @@ class Ranking:
         return precision
 
 
-def rank(block: ScoreBlock, pairs: Numbers, queries: int, references: int) -> Ranking:
+def rank(block: ScoreBlock, pairs: Numbers, queries: int, references: int, views: int = 1) -> Ranking:
     """Scores block by block, twice, so that no more than a block of them is ever in memory.
 
     pairs: int (P, 2), (query, reference), P >= 1.
+    views: rows of scores that `block` makes, at most, for one query.
     """
+    size = max(1, BLOCK // (references * views))
     right = np.empty(len(pairs), np.float32)
     best, at, tied = np.empty(queries, np.float32), np.empty(queries, np.int64), np.empty(queries, np.int64)
-    for rows, scores, inside in _blocks(block, pairs, queries, references):
+    for rows, scores, inside in _blocks(block, pairs, queries, size):
         place = pairs[inside, 0] - rows.start, pairs[inside, 1]
         right[inside] = scores[place]
         scores[place] = -np.inf
         best[rows], at[rows] = scores.max(axis=1), scores.argmax(axis=1)
         tied[rows] = (scores == best[rows, None]).sum(axis=1)
-    wrong_above = _wrong_above(right, _blocks(block, pairs, queries, references), pairs)
+    wrong_above = _wrong_above(right, _blocks(block, pairs, queries, size), pairs)
     return Ranking(right, wrong_above, best, at, _first(right, pairs[:, 0], best, tied))
 
 
-def _blocks(
-    block: ScoreBlock, pairs: Numbers, queries: int, references: int
-) -> Iterator[tuple[slice, Scores, Numbers]]:
+def _blocks(block: ScoreBlock, pairs: Numbers, queries: int, size: int) -> Iterator[tuple[slice, Scores, Numbers]]:
     """For each block: its queries, scores that may be written to, and the numbers of the right pairs within."""
-    step = max(1, BLOCK // references)
-    for start in range(0, queries, step):
-        rows = slice(start, min(start + step, queries))
+    for start in range(0, queries, size):
+        rows = slice(start, min(start + size, queries))
         inside = np.flatnonzero((pairs[:, 0] >= rows.start) & (pairs[:, 0] < rows.stop))
         yield rows, np.array(block(rows), np.float32), inside
 

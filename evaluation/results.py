@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from evaluation.classes import ClassAccuracy, measure_classes
-from evaluation.descriptors import Descriptor
+from evaluation.descriptors import Descriptor, Matrix
 from evaluation.edits import CASES, EDITS
 from evaluation.embedding import Vectors, embed_all
 from evaluation.measures import Numbers, Point, Ranking, at_precision, curve, micro_ap, rank, recall_at_1
@@ -53,21 +53,27 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Result:
-    """What one configuration gave on a task; `ms` is noisy, `ranking` is what misses are picked from."""
+    """What one configuration gave on a task; both `ms` are noisy, `ranking` is what misses are picked from."""
 
     name: str
     fingerprint: str
     dim: int
     size: int
     ms: float
+    ms_query: float
     settings: dict[str, Any]
     accuracy: Accuracy | ClassAccuracy
     ranking: Ranking | None
 
     def record(self) -> dict[str, Any]:
         """For JSON: everything but the ranking."""
-        about = {key: value for key, value in vars(self).items() if key not in ("ranking", "accuracy", "size", "ms")}
-        return about | {"bytes_per_picture": self.size, "ms_per_picture": self.ms, "accuracy": asdict(self.accuracy)}
+        about = {
+            key: value
+            for key, value in vars(self).items()
+            if key not in ("ranking", "accuracy", "size", "ms", "ms_query")
+        }
+        cost = {"bytes_per_picture": self.size, "ms_per_picture": self.ms, "ms_per_query": self.ms_query}
+        return about | cost | {"accuracy": asdict(self.accuracy)}
 
 
 def evaluate(task: Task, descriptors: Sequence[Descriptor], batch: int) -> list[Result]:
@@ -81,7 +87,7 @@ def _result(
     descriptor: Descriptor, vectors: Vectors, accuracy: Accuracy | ClassAccuracy, ranking: Ranking | None
 ) -> Result:
     about = {key: getattr(descriptor, key) for key in ("name", "fingerprint", "dim", "size", "settings")}
-    return Result(**about, ms=vectors.ms, accuracy=accuracy, ranking=ranking)
+    return Result(**about, ms=vectors.ms, ms_query=vectors.ms_query, accuracy=accuracy, ranking=ranking)
 
 
 def _of_classes(task: Task, descriptor: Descriptor, vectors: Vectors) -> Result:
@@ -93,12 +99,12 @@ def _of_classes(task: Task, descriptor: Descriptor, vectors: Vectors) -> Result:
 
 def _of_pairs(task: Task, descriptor: Descriptor, vectors: Vectors) -> Result:
     def block(rows: slice) -> Any:
-        scores = descriptor.scores(vectors.queries[rows], vectors.references)
+        scores = _best_of_rows(descriptor, vectors.queries[rows], vectors.references)
         own = task.same[(task.same[:, 0] >= rows.start) & (task.same[:, 0] < rows.start + len(scores))]
         scores[own[:, 0] - rows.start, own[:, 1]] = -np.inf
         return scores
 
-    ranking = rank(block, task.pairs, len(task.queries), len(task.references))
+    ranking = rank(block, task.pairs, len(task.queries), len(task.references), vectors.most_rows)
     recall, precision = curve(ranking)
     accuracy = Accuracy(
         micro_ap=micro_ap(ranking),
@@ -109,6 +115,13 @@ def _of_pairs(task: Task, descriptor: Descriptor, vectors: Vectors) -> Result:
         precision=precision,
     )
     return _result(descriptor, vectors, accuracy, ranking)
+
+
+def _best_of_rows(descriptor: Descriptor, queries: Sequence[Matrix], references: Matrix) -> Matrix:
+    """Q queries of (V, D) each, (R, D) -> float32 (Q, R)."""
+    starts = np.cumsum([0, *(len(rows) for rows in queries[:-1])])
+    best: Matrix = np.maximum.reduceat(descriptor.scores(np.concatenate(queries), references), starts, axis=0)
+    return best
 
 
 def _groups(task: Task, ranking: Ranking) -> Iterator[Group]:

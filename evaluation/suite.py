@@ -12,7 +12,7 @@ import numpy as np
 from numpy.random import Generator, SeedSequence
 from PIL.Image import Image
 
-from evaluation.edits import CASES, EDITS, VERSION, Case
+from evaluation.edits import CASES, EDITS, ONLY, STRENGTHS, VERSION, Case
 from evaluation.errors import EvaluationError
 from evaluation.pictures import Found, Photo
 from evaluation.task import Task
@@ -65,11 +65,13 @@ class Plan:
                on top of them.
     strangers: part of the pictures that is kept out of the references, above 0, below 1.
     seed:      the same seed and the same pictures give the same suite, to the byte.
+    strengths: of the edits that have degrees, those that are drawn; edits without degrees always are.
     """
 
     copies: int
     strangers: float
     seed: int
+    strengths: tuple[str, ...] = STRENGTHS
 
     def suite(self, found: Found) -> Task:
         """The task. Raises EvaluationError where there are too few pictures."""
@@ -81,7 +83,7 @@ class Plan:
         strangers, references = order[:count], order[count:]
         owners = in_turn(self.copies, len(references), rng)
         lures = in_turn(self.copies // 2, count, rng)
-        chains = chains_of(self.copies, rng) + chains_of(self.copies // 2, rng)
+        chains = [*self._chains(self.copies, rng), *self._chains(self.copies // 2, rng)]
         others = [strangers[number] for number in in_turn(self.copies, count, rng)]
         others += [strangers[(number + rng.integers(1, count)) % count] for number in lures]  # never itself
         sources = [references[number] for number in owners] + [strangers[number] for number in lures]
@@ -90,9 +92,13 @@ class Plan:
         pairs = np.column_stack([np.arange(self.copies), owners])
         return Task("suite", references, queries, pairs, self._parameters(found))
 
+    def _chains(self, count: int, rng: Generator) -> list[tuple[Case, ...]]:
+        return chains_of(count, rng, [case for case in CASES if case.strength in (*self.strengths, ONLY)])
+
     def _parameters(self, found: Found) -> dict[str, object]:
         """Everything that settles the suite, for results to be told apart by."""
-        return vars(self) | {"pictures": len(found.photos), "digest": found.digest, "edits_version": VERSION}
+        parameters = vars(self) | {"pictures": len(found.photos), "digest": found.digest, "edits_version": VERSION}
+        return parameters | {"strengths": list(self.strengths)}
 
 
 def generator(seed: int, *key: int) -> Generator:
@@ -106,14 +112,15 @@ def in_turn(count: int, among: int, rng: Generator) -> np.ndarray:
     return np.concatenate([*rounds, np.empty(0, np.int64)])[:count].astype(np.int64)
 
 
-def chains_of(count: int, rng: Generator) -> list[tuple[Case, ...]]:
+def chains_of(count: int, rng: Generator, cases: Sequence[Case] = CASES) -> list[tuple[Case, ...]]:
     """Single edits, taking turns, and chains of two and of three, evenly mixed: half single, a quarter each."""
-    singles = iter(in_turn(-(-count // 2), len(CASES), rng))
+    singles = iter(in_turn(-(-count // 2), len(cases), rng))
     kinds = [(1, 2, 1, 3)[number % 4] for number in range(count)]
-    return [(CASES[next(singles)],) if kind == 1 else _chain(kind, rng) for kind in kinds]
+    return [(cases[next(singles)],) if kind == 1 else _chain(kind, rng, cases) for kind in kinds]
 
 
-def _chain(length: int, rng: Generator) -> tuple[Case, ...]:
-    """Edits of different kinds, each at any of its strengths."""
+def _chain(length: int, rng: Generator, cases: Sequence[Case]) -> tuple[Case, ...]:
+    """Edits of different kinds, each at any of the strengths that the cases have of it."""
     names: Sequence[str] = rng.choice(list(EDITS), length, replace=False).tolist()
-    return tuple(Case(name, str(rng.choice(list(EDITS[name].levels)))) for name in names)
+    strengths = {name: [case.strength for case in cases if case.edit == name] for name in names}
+    return tuple(Case(name, str(rng.choice(strengths[name]))) for name in names)

@@ -36,11 +36,12 @@ def overview(results: Sequence[Result]) -> Table:
     return Table("Overview", columns, rows)
 
 
-_COST = ("ms a picture", "dimension", "bytes a picture")
+_COST = ("ms a picture", "ms a query", "dimension", "bytes a picture")
 
 
 def _cost(record: dict[str, Any]) -> list[str]:
-    return [f"{record['ms_per_picture']:.1f}", str(record["dim"]), str(record["bytes_per_picture"])]
+    times = [f"{record[key]:.1f}" for key in ("ms_per_picture", "ms_per_query")]
+    return [*times, str(record["dim"]), str(record["bytes_per_picture"])]
 
 
 def _accuracy(record: dict[str, Any]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from extractor.errors import BadModel, BatcherClosed, ExtractorError, ModelCorru
 from extractor.interface import Extractor, Pixels, Vectors
 from extractor.models import MODELS, model_of, read_checkpoint
 from extractor.onnx import OnnxExtractor
+from extractor.parts import Parts
 from extractor.settings import ExtractorSettings
 from extractor.thumbnail import Thumbnail
 from extractor.transform import Transform, Transformed
@@ -28,6 +29,7 @@ __all__ = [
     "ModelCorrupt",
     "ModelMissing",
     "NoEmbedding",
+    "Parts",
     "Pixels",
     "Transform",
     "Vectors",

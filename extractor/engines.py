@@ -1,8 +1,9 @@
 """What runs an ONNX model: one adapter an engine, all of one shape.
 
-An engine is made of an ONNX file's bytes, the size of its input in pixels (-1: any) and a number of threads (0: all
-cores). It is a callable, uint8 (N, size, size, 3) -> float32 (N, D), safe to call from several threads. Its library is
-imported only when it is chosen: each takes a good part of a second and much memory.
+An engine is made of an ONNX file's bytes, the size of its input in pixels (-1: any), a number of threads (0: all cores)
+and whether its vectors are portable, or come from the fastest arithmetic that the processor has. It is a callable,
+uint8 (N, size, size, 3) -> float32 (N, D), safe to call from several threads. Its library is imported only when it is
+chosen: each takes a good part of a second and much memory.
 """
 
 import os
@@ -45,15 +46,16 @@ class OpenVino:
     that way no thread waits for the others at every layer, which costs a fifth while other threads decode pictures.
     """
 
-    def __init__(self, model: bytes, size: int, threads: int):
+    def __init__(self, model: bytes, size: int, threads: int, portable: bool = True):
         with _without_telemetry():
             import openvino  # noqa: PLC0415
         core = openvino.Core()
         graph = core.read_model(model)
         graph.reshape([1, size, size, 3])
         threads = threads or os.cpu_count() or 1
-        self._at_once = core.compile_model(graph, "CPU", self._options(threads, streams=1)).create_infer_request()
-        side_by_side = core.compile_model(graph, "CPU", self._options(threads, streams=threads))
+        options = self._options(threads, portable)
+        self._at_once = core.compile_model(graph, "CPU", options | {"NUM_STREAMS": 1}).create_infer_request()
+        side_by_side = core.compile_model(graph, "CPU", options | {"NUM_STREAMS": threads})
         requests = [side_by_side.create_infer_request() for _ in range(threads)]
         # In this one thread: when two threads make the first calls of all at once, OpenVINO's bindings can deadlock
         # between the GIL and a static that each waits to see initialised. It also spares the first requests the wait.
@@ -67,15 +69,11 @@ class OpenVino:
         self._calls = Semaphore(1)  # held by one of the calls under way, so that another knows it is not alone
 
     @staticmethod
-    def _options(threads: int, streams: int) -> dict[str, object]:
-        return {
-            "NUM_STREAMS": streams,
-            "INFERENCE_NUM_THREADS": threads,
-            # The default, bf16 where the processor has it, gives other vectors there and no gain for the int8 model.
-            "INFERENCE_PRECISION_HINT": "f32",
-            # Pinned threads of two worker processes would sit on the same cores.
-            "ENABLE_CPU_PINNING": False,
-        }
+    def _options(threads: int, portable: bool) -> dict[str, object]:
+        # Pinned threads of two worker processes would sit on the same cores.
+        options: dict[str, object] = {"INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
+        # The default, bf16 where the processor has it, gives other vectors there and no gain for the int8 model.
+        return options | ({"INFERENCE_PRECISION_HINT": "f32"} if portable else {})
 
     def __call__(self, batch: Pixels) -> Vectors:
         alone = self._calls.acquire(blocking=False)
@@ -103,7 +101,7 @@ def _inferred(request: Any, batch: Pixels) -> Vectors:
 class OnnxRuntime:
     """ONNX Runtime on the CPU, for machines that OpenVINO does not serve well."""
 
-    def __init__(self, model: bytes, size: int, threads: int):  # noqa: ARG002  # it takes any size
+    def __init__(self, model: bytes, size: int, threads: int, portable: bool = True):  # noqa: ARG002  # any size, f32
         import onnxruntime  # noqa: PLC0415
 
         options = onnxruntime.SessionOptions()
@@ -117,4 +115,4 @@ class OnnxRuntime:
         return np.asarray(self._session.run(None, {self._input: batch})[0])
 
 
-ENGINES: dict[str, Callable[[bytes, int, int], Engine]] = {"openvino": OpenVino, "onnxruntime": OnnxRuntime}
+ENGINES: dict[str, Callable[[bytes, int, int, bool], Engine]] = {"openvino": OpenVino, "onnxruntime": OnnxRuntime}

@@ -15,13 +15,16 @@ from extractor.settings import ExtractorSettings
 class OnnxExtractor(NetworkExtractor):
     """`sscd`, `sscd_distilled` or a file, on the engine of the settings."""
 
-    def __init__(self, settings: ExtractorSettings):
-        """Loads, checks and warms up the model, two to three seconds. Raises ModelMissing, ModelCorrupt, BadModel."""
+    def __init__(self, settings: ExtractorSettings, portable: bool = True):
+        """Loads, checks and warms up the model, two to three seconds. Raises ModelMissing, ModelCorrupt, BadModel.
+
+        portable: vectors are to be kept, so they must not depend on what arithmetic the processor has.
+        """
         super().__init__(settings)
         model = model_of(settings)
         data, sha256 = model.read(settings.model_dir)
         try:
-            self._engine = ENGINES[settings.engine](data, self._preprocess.input_size, settings.threads)
+            self._engine = ENGINES[settings.engine](data, self._preprocess.input_size, settings.threads, portable)
             self.dim = self._warm_up()
         except Exception as error:  # noqa: BLE001  # each engine has kinds of its own, without a common base
             raise BadModel(f"{model.path} does not run: {error}") from None
@@ -30,7 +33,7 @@ class OnnxExtractor(NetworkExtractor):
             preprocess=self._preprocess.name,
             head=self._head(f"{model.head}-{self.dim}"),
             transform="no-whitening",
-            engine=f"{settings.engine}-{model.precision}",
+            engine=f"{settings.engine}-{model.precision if portable else 'own'}",
         )
 
     def _embed_view(self, batch: Pixels) -> Vectors:

@@ -60,6 +60,14 @@ class ResNetSettings(_Section):
         return re.fullmatch(r"[A-Z][A-Z0-9_]*", self.weights) is None
 
 
+class PartsSettings(_Section):
+    """Section `extractor.parts` of config.yaml."""
+
+    size: int = Field(ge=64, le=1024)
+    trust: float = Field(gt=0, le=1)
+    enough: float = Field(ge=0, le=1)
+
+
 class ExtractorSettings(_Section):
     """Section `extractor` of config.yaml."""
 
@@ -71,6 +79,7 @@ class ExtractorSettings(_Section):
     batch_size: int = Field(ge=1, le=1024)
     batch_wait_ms: float = Field(ge=0, le=1000)
     preprocess: PreprocessSettings
+    parts: PartsSettings
     transform: RelaxedPath | None
     onnx: OnnxSettings
     resnet: ResNetSettings

@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it also 
 from evaluation import charts, grid, tables
 from evaluation.configs import DEFAULT, load_descriptor, settings_of
 from evaluation.descriptors import BASELINES
+from evaluation.edits import STRENGTHS
 from evaluation.errors import EvaluationError
 from evaluation.labelled import classes_task, pairs_task, read_pairs
 from evaluation.pictures import Photo, Reader, look_through
@@ -113,7 +114,7 @@ def task_of(given: argparse.Namespace, specs: Sequence[str]) -> Task:
     else:
         found = look_through(_photos(given.folder, reader))
         _report(found.problems)
-        return Plan(given.copies, given.strangers, given.seed).suite(found)
+        return Plan(given.copies, given.strangers, given.seed, given.strengths).suite(found)
     _report(problems)
     return task
 
@@ -175,6 +176,8 @@ def _add_suite(group: Any) -> None:
     text = "part of the pictures kept out of the references (%(default)s)"
     group.add_argument("--strangers", type=_part, default=0.2, metavar="PART", help=text)
     group.add_argument("--seed", type=_at_least(0), default=0, metavar="N", help="of all that is random (%(default)s)")
+    text = f"of the edits, after commas (default: {','.join(STRENGTHS)}); figures of different ones are not comparable"
+    group.add_argument("--strengths", type=_strengths, default=STRENGTHS, metavar="NAMES", help=text)
 
 
 def _add_labelled(group: Any) -> None:
@@ -197,6 +200,14 @@ def _at_least(lowest: int) -> Any:
 
 
 _positive = _at_least(1)
+
+
+def _strengths(text: str) -> tuple[str, ...]:
+    """ "strong,weak" -> ("weak", "strong"): one order, so that one choice is one suite."""
+    names = text.split(",")
+    if unknown := [name for name in names if name not in STRENGTHS]:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(STRENGTHS)}")
+    return tuple(name for name in STRENGTHS if name in names)
 
 
 def _part(text: str) -> float:
