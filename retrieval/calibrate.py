@@ -8,7 +8,7 @@ the collection holds otherwise count as wrong: the closest such pairs are told, 
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -18,9 +18,9 @@ from PIL.Image import Image
 
 from evaluation.edits import VERSION
 from extractor.interface import Vectors
-from index_store import Match
+from index_store import Collection, ImageStore, Match
 from index_store.scoring import cosines
-from retrieval.calibration import Calibration, Evidence, calibrated
+from retrieval.calibration import Calibration, Evidence, MarkedPair, calibrated
 from retrieval.edited import Queries, Query, Sampling
 from retrieval.engine import Engine
 from retrieval.errors import CannotCalibrate
@@ -46,8 +46,9 @@ class Doubtful:
 
 @dataclass(frozen=True)
 class Calibrated:
-    """Calibrations by mode, how many pictures they rest on and how many could not be read, and what to look at."""
+    """Calibrations of a collection by mode, how many pictures they rest on, how many could not be read."""
 
+    collection: Collection
     calibrations: dict[str, Calibration]
     pictures: int
     unreadable: int
@@ -55,7 +56,7 @@ class Calibrated:
 
 
 @dataclass(eq=False)
-class _Tally:
+class Tally:
     """What the queries of one mode have shown so far."""
 
     copies: list[float] = field(default_factory=list)
@@ -64,6 +65,7 @@ class _Tally:
     pairs: dict[frozenset[str], float] = field(default_factory=dict)
 
     def add(self, query: Query, views: Vectors, wrong: Sequence[Match]) -> None:
+        """A query, its views (V, D), and what was found for it besides what it shows."""
         self.queries += 1
         self.wrong += [match.score for match in wrong]
         source = query.source.drawn
@@ -73,56 +75,47 @@ class _Tally:
             self.pairs |= {frozenset((source.image.id, match.image.id)): match.score for match in wrong}
 
     def evidence(self, references: int) -> Evidence:
+        """The same as arrays; `references` pictures were searched."""
         return Evidence(np.array(self.copies), np.array(self.wrong), self.queries, references)
 
     def doubtful(self) -> list[Doubtful]:
+        """The closest pairs, closest first."""
         best = sorted(self.pairs.items(), key=lambda pair: -pair[1])[:TOLD]
         return [Doubtful((min(ids), max(ids)), score) for ids, score in best]
 
 
-class Calibrator:
-    """Makes the calibrations of one collection, of several modes of search over the same queries.
+class Asker:
+    """Searches a collection for queries, in several modes.
 
     modes: how each mode embeds a query; the score of a stored picture is the best that any of its views has with it.
     """
 
     def __init__(
-        self,
-        settings: Settings,
-        engine: Engine,
-        collection: str,
-        sampling: Sampling = USUAL,
-        modes: Mapping[str, Embed] | None = None,
+        self, store: ImageStore, collection: str, modes: Mapping[str, Embed], marked: Sequence[MarkedPair] = ()
     ) -> None:
-        """Raises UnknownCollection."""
-        self.collection = engine.store.collection(collection)
-        self._store = engine.store
-        self._sampling = sampling
-        self._modes = modes or modes_of(engine)
-        self._duplicates = {frozenset(pair.ids) for pair in sampling.marked if pair.is_duplicate}
-        self._queries = Queries(settings, engine.store.catalog, self.collection, sampling)
+        self._store = store
+        self._collection = collection
+        self._modes = modes
+        self._duplicates = {frozenset(pair.ids) for pair in marked if pair.is_duplicate}
 
-    def run(self, report: Report = lambda _: None) -> Calibrated:
-        """Raises CannotCalibrate where too few pictures can be read; otherwise as ImageStore.search does."""
-        tallies = {mode: _Tally() for mode in self._modes}
+    def ask(self, queries: Queries, report: Report = lambda _: None) -> dict[str, Tally]:
+        """What they show, by mode. Raises as ImageStore.search does."""
+        tallies = {mode: Tally() for mode in self._modes}
         with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="edit") as pool:
-            for queries in self._queries:
-                self._ask(queries, pool, tallies)
-                report({"pictures": self._queries.pictures, "unreadable": self._queries.unreadable})
-        if self._queries.pictures < FEWEST:
-            raise CannotCalibrate(self._too_few())
-        return self._concluded(tallies)
+            for some in queries:
+                images = list(pool.map(Query.open, some))
+                for mode, tally in tallies.items():
+                    self._ask(some, self._modes[mode](images), tally)
+                report({"pictures": queries.pictures, "unreadable": queries.unreadable})
+        return tallies
 
-    def _ask(self, queries: Sequence[Query], pool: Executor, tallies: Mapping[str, _Tally]) -> None:
-        images = list(pool.map(Query.open, queries))
-        for mode, tally in tallies.items():
-            views = self._modes[mode](images)
-            for query, each, found in zip(queries, views, self._search(views), strict=True):
-                tally.add(query, each, [match for match in found if not self._is_shown(query, match)])
+    def _ask(self, queries: Sequence[Query], views: Sequence[Vectors], tally: Tally) -> None:
+        for query, each, found in zip(queries, views, self._search(views), strict=True):
+            tally.add(query, each, [match for match in found if not self._is_shown(query, match)])
 
     def _search(self, views: Sequence[Vectors]) -> list[list[Match]]:
         """For each query the matches of all its views, each stored picture once, with its best score."""
-        found = iter(self._store.search(self.collection.name, np.concatenate(views), DEPTH))
+        found = iter(self._store.search(self._collection, np.concatenate(views), DEPTH))
         return [_merged(list(islice(found, len(each)))) for each in views]
 
     def _is_shown(self, query: Query, match: Match) -> bool:
@@ -133,35 +126,49 @@ class Calibrator:
             for image in query.shows
         )
 
-    def _concluded(self, tallies: Mapping[str, _Tally]) -> Calibrated:
-        calibrations = {mode: self._calibrated(mode, tally) for mode, tally in tallies.items()}
-        doubtful = next(iter(tallies.values())).doubtful()
-        return Calibrated(calibrations, self._queries.pictures, self._queries.unreadable, doubtful)
 
-    def _calibrated(self, mode: str, tally: _Tally) -> Calibration:
-        evidence = tally.evidence(self._store.catalog.count(self.collection)).with_marked(self._sampling.marked)
-        return calibrated(evidence, self.collection.fingerprint, mode, VERSION, self._sampling.prior)
+def find_out(
+    settings: Settings,
+    engine: Engine,
+    name: str,
+    sampling: Sampling = USUAL,
+    report: Report = lambda _: None,
+) -> Calibrated:
+    """Calibrations of a collection for every mode; stores nothing.
 
-    def _too_few(self) -> str:
-        return (
-            f"of collection {self.collection.name!r} {self._queries.pictures} pictures could be used and "
-            f"{self._queries.unreadable} could not be read: a calibration takes at least {FEWEST} that lie where they "
-            "came from, in the library, or in the catalog (see `keep`)"
+    Raises UnknownCollection, FingerprintMismatch, and CannotCalibrate where too few pictures can be read.
+    """
+    store, collection = engine.store, engine.store.collection(name)
+    queries = Queries(settings, store.catalog, collection, sampling)
+    tallies = Asker(store, name, modes_of(engine), sampling.marked).ask(queries, report)
+    if queries.pictures < FEWEST:
+        raise CannotCalibrate(_too_few(name, queries))
+    references = store.catalog.count(collection)
+    calibrations = {
+        mode: calibrated(
+            tally.evidence(references).with_marked(sampling.marked),
+            collection.fingerprint,
+            mode,
+            VERSION,
+            sampling.prior,
         )
+        for mode, tally in tallies.items()
+    }
+    doubtful = next(iter(tallies.values())).doubtful()
+    return Calibrated(collection, calibrations, queries.pictures, queries.unreadable, doubtful)
 
 
 def calibrate(
     settings: Settings,
     engine: Engine,
-    collection: str,
+    name: str,
     sampling: Sampling = USUAL,
     report: Report = lambda _: None,
 ) -> Calibrated:
-    """Calibrate a collection in every mode; searches go by it from then on. Raises as Calibrator does."""
-    calibrator = Calibrator(settings, engine, collection, sampling)
-    done = calibrator.run(report)
+    """Calibrate a collection in every mode: searches go by it from then on. Raises as `find_out` does."""
+    done = find_out(settings, engine, name, sampling, report)
     for mode, calibration in done.calibrations.items():
-        engine.store.catalog.set_calibration(calibrator.collection, mode, calibration.as_json())
+        engine.store.catalog.set_calibration(done.collection, mode, calibration.as_json())
     return done
 
 
@@ -176,6 +183,13 @@ def _merged(found: Sequence[Sequence[Match]]) -> list[Match]:
         if match.image.seq not in best or best[match.image.seq].score < match.score:
             best[match.image.seq] = match
     return list(best.values())
+
+
+def _too_few(name: str, queries: Queries) -> str:
+    return (
+        f"{queries.pictures} pictures of collection {name!r} could be used, {queries.unreadable} could not be read: a "
+        f"calibration takes at least {FEWEST} that lie where they came from, in the library, or in the catalog (`keep`)"
+    )
 
 
 def _score(vector: Vectors, views: Vectors) -> float:

@@ -2,8 +2,8 @@
 
 Precision at a score is, of the matches accepted at that score or higher, the part that are copies. With a part R of
 the copies found so high, W wrong matches a query, and a share p of the queries being copies of something, it is
-p R / (p R + W). R and W are counted; that precision may only rise with the score is put in by pooling adjacent
-violators (Ayer et al. 1955): what is left are the corners of the ROC curve's convex hull (Fawcett & Niculescu-Mizil 2007).
+p R / (p R + W). R and W are counted. That precision may only rise with the score is put in by pooling adjacent
+violators (Ayer et al. 1955): what is left are corners of the ROC curve's convex hull (Fawcett & Niculescu-Mizil 2007).
 
 One wrong match more than was seen is counted, above all others. So a few counts never promise much: where none of N
 queries reaches a score, the N+1st does with probability 1/(N+1) at most, whatever the scores are like, as in conformal

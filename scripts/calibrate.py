@@ -22,7 +22,7 @@ from evaluation.progress import progress
 from extractor import ExtractorError
 from index_store import Catalog, StoreError
 from retrieval.bulk import BulkAdder, ImageFile
-from retrieval.calibrate import Calibrated, Calibrator, Report, calibrate
+from retrieval.calibrate import Calibrated, Report, calibrate, find_out
 from retrieval.calibrations import with_default
 from retrieval.edited import Sampling
 from retrieval.engine import Engine
@@ -64,7 +64,7 @@ def _of_folder(settings: Settings, given: argparse.Namespace, sampling: Sampling
         collected(settings, pictures([given.folder])) as (own, engine),
         reporting(sampling.pictures) as report,
     ):
-        done = Calibrator(own, engine, DEFAULT_COLLECTION, sampling).run(report)
+        done = find_out(own, engine, DEFAULT_COLLECTION, sampling, report)
     for calibration in done.calibrations.values():
         with_default(given.out, calibration)
     return done
