@@ -13,6 +13,7 @@ prediction (Vovk et al. 2005); 1/N is what is counted.
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -88,7 +89,7 @@ class Calibration:
 
     def confidence(self, score: float) -> float:
         """Of matches that score so high or higher, the part that are copies, 0 to 1; 0 below all that was seen."""
-        scores, shares = zip(*self.knots, strict=True)
+        scores, shares = self._axes
         return float(np.interp(score, scores, shares, left=0.0))
 
     def threshold(self, target_precision: float) -> float | None:
@@ -96,11 +97,16 @@ class Calibration:
 
         None where none has, or too little was seen to say so.
         """
-        scores, shares = zip(*self.knots, strict=True)
+        scores, shares = self._axes
         if target_precision > shares[-1]:
             return None
         lowest = np.interp(target_precision, shares, scores)
         return min(float(np.ceil(lowest * 1e6) / 1e6), 1.0)
+
+    @cached_property
+    def _axes(self) -> tuple[Scores, Scores]:
+        scores, shares = np.array(self.knots).T
+        return scores, shares
 
     @property
     def thresholds(self) -> dict[str, float | None]:
