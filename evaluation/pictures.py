@@ -27,14 +27,16 @@ class Reader:
 
     def read(self, path: Path) -> Image.Image:
         """Upright RGB. Raises InputError for what is no picture, OSError for what cannot be read."""
-        return self._scaled(decode(path.read_bytes(), self.limits).image)
+        return scaled_down(decode(path.read_bytes(), self.limits).image, self.longest)
 
-    def _scaled(self, image: Image.Image) -> Image.Image:
-        factor = self.longest / max(image.size)
-        if factor >= 1:
-            return image
-        width, height = (max(1, round(side * factor)) for side in image.size)
-        return image.resize((width, height), Resampling.BICUBIC, reducing_gap=3.0)
+
+def scaled_down(image: Image.Image, longest: int) -> Image.Image:
+    """With no side longer than `longest` pixels."""
+    factor = longest / max(image.size)
+    if factor >= 1:
+        return image
+    width, height = (max(1, round(side * factor)) for side in image.size)
+    return image.resize((width, height), Resampling.BICUBIC, reducing_gap=3.0)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, ma
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from index_store import schema
+from index_store.calibrations import find_calibration, replace_calibration
 from index_store.errors import CatalogUnavailable, CollectionExists, UnknownCollection
 from index_store.kept import find_kept, forget_kept, kept_facts, kept_totals
 from index_store.records import Collection, ImageRecord, KeptFacts, KeptPicture, Vectors
@@ -193,6 +194,16 @@ class Catalog:
         mine = and_(generations.c.name == generation, generations.c.collection_key == collection.key)
         with self.reading() as connection:
             return connection.scalar(select(generations.c.manifest_sha256).where(mine))
+
+    def calibration(self, collection: Collection, mode: str) -> dict[str, Any] | None:
+        """What was noted of the worth of scores in this mode of search; None where nothing holds for these vectors."""
+        with self.reading() as connection:
+            return find_calibration(connection, collection, mode)
+
+    def set_calibration(self, collection: Collection, mode: str, data: dict[str, Any]) -> None:
+        """Note it, in place of what was noted before. Raises UnknownCollection where the vectors are others by now."""
+        with self.writing() as connection:
+            replace_calibration(connection, collection, mode, data)
 
     def count(self, collection: Collection) -> int:
         """Images that are not deleted."""

@@ -157,6 +157,17 @@ answers = Table(
     Column("created_at", Moment, nullable=False, index=True),
 )
 
+# What a score is worth in a collection, by mode of search, as long as the collection has this uid.
+calibrations = Table(
+    "calibrations",
+    metadata,
+    Column("collection_key", ForeignKey("collections.key", ondelete="CASCADE"), primary_key=True),
+    Column("mode", String(16), primary_key=True),
+    Column("uid", String(32), nullable=False),
+    Column("data", JSON, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
 jobs = Table(
     "jobs",
     metadata,

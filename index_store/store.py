@@ -212,6 +212,10 @@ class ImageStore:
         """Forget a picture: no search that begins after this returns it. Raises UnknownImage."""
         self.catalog.delete_image(self.collection(name), image_id)
 
+    def size(self, collection: Collection) -> int:
+        """About how many pictures are searched: those that a view holds, deleted ones too. Counts no rows."""
+        return self._view(collection).snapshot(collection).size
+
     def rebuild(self, name: str) -> RebuildReport:
         """See `index_store.rebuild`; this one runs in the calling process."""
         return rebuild(self.catalog, name, self._folder, self._settings)

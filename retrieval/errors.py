@@ -39,3 +39,11 @@ class NotReady(ServiceError):
 
 class IdTaken(ServiceError):
     """The id of a new picture is in use in its collection."""
+
+
+class CannotCalibrate(ServiceError):
+    """Too few pictures of a collection can be read again to say what its scores are worth."""
+
+
+class NotCalibrated(ServiceError):
+    """Nobody knows which score gives the precision that is asked for; the message says how to find out."""

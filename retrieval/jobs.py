@@ -8,8 +8,10 @@ from typing import Any
 
 from index_store import Catalog, FingerprintMismatch, StoreError, UnknownCollection, rebuild, sweep
 from retrieval.bulk import BulkAdder
+from retrieval.calibrate import calibrate
 from retrieval.engine import Engine
 from retrieval.inbox import Inbox
+from retrieval.schemas import DEFAULT_COLLECTION
 from retrieval.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -77,4 +79,23 @@ def _ingest_one(settings: Settings, engine: Engine, inbox: Inbox, name: str, rep
     return dict(counts)
 
 
-RUNNERS = {"rebuild": run_rebuild, "ingest": run_ingest}
+def run_calibrate(settings: Settings, catalog: Catalog, collection: str | None, report: Report) -> dict[str, Any]:
+    """Find out what scores are worth in a collection.
+
+    Raises UnknownCollection, FingerprintMismatch, CannotCalibrate.
+    """
+    name = collection or DEFAULT_COLLECTION
+    with Engine.open(settings, catalog) as engine:
+        done = calibrate(settings, engine, name, report=lambda progress: report({"collection": name, **progress}))
+    modes = {mode: calibration.as_json() for mode, calibration in done.calibrations.items()}
+    told = ("thresholds", "prior", "references", "copies", "wrong", "queries")
+    return {
+        "collection": name,
+        "pictures": done.pictures,
+        "unreadable": done.unreadable,
+        "modes": {mode: {key: data[key] for key in told} for mode, data in modes.items()},
+        "doubtful": [asdict(pair) for pair in done.doubtful],
+    }
+
+
+RUNNERS = {"rebuild": run_rebuild, "ingest": run_ingest, "calibrate": run_calibrate}

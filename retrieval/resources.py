@@ -83,7 +83,7 @@ class Jobs(ServiceResource):
 
     def post(self) -> Reply:
         fields = NewJob.of_body(request)
-        if fields.collection is not None and fields.kind == "rebuild":
+        if fields.collection is not None and fields.kind != "ingest":
             self.service.store.collection(fields.collection)
         job = self.service.jobs.ask(fields.kind, fields.collection)
         return replies.job_reply(job), 202, {"Location": url_for("job", job_id=job.id)}

@@ -226,7 +226,7 @@ class NewCollection(_Fields):
 class NewJob(_Fields):
     """POST /jobs."""
 
-    kind: Literal["ingest", "rebuild"]
+    kind: Literal["ingest", "rebuild", "calibrate"]
     collection: CollectionName | None = None
 
 

@@ -1,0 +1,81 @@
+"""Which calibration holds: the collection's own, else what this program ships for its extractor, else none."""
+
+import functools
+import json
+import logging
+from pathlib import Path
+
+from index_store import Collection, ImageStore
+from retrieval.calibration import BadCalibration, Calibration
+from retrieval.errors import NotCalibrated
+
+log = logging.getLogger(__name__)
+DEFAULTS = Path(__file__).with_name("default_calibrations.json")
+
+
+class Calibrations:
+    """What scores are worth in each collection. A look costs one read by key; nothing is counted."""
+
+    def __init__(self, store: ImageStore) -> None:
+        self._store = store
+
+    def for_(self, collection: Collection, mode: str) -> Calibration | None:
+        """What holds for a mode of search among as many pictures as the collection has now."""
+        found = self._own(collection, mode) or default(collection.fingerprint, mode)
+        return found.among(self._store.size(collection)) if found else None
+
+    def threshold(self, collection: Collection, mode: str, target_precision: float) -> float:
+        """The score from which matches have that precision. Raises NotCalibrated."""
+        calibration = self.for_(collection, mode)
+        score = calibration.threshold(target_precision) if calibration else None
+        if score is None:
+            raise NotCalibrated(_refusal(collection, mode, target_precision, calibration))
+        return score
+
+    def _own(self, collection: Collection, mode: str) -> Calibration | None:
+        data = self._store.catalog.calibration(collection, mode)
+        try:
+            return Calibration.from_json(data) if data else None
+        except BadCalibration as error:  # of another version of this program
+            log.error("the calibration of %r cannot be used, make it again: %s", collection.name, error)
+            return None
+
+
+def default(fingerprint: str, mode: str) -> Calibration | None:
+    """What is shipped for an extractor, whatever engine runs it."""
+    return _shipped().get((_without_engine(fingerprint), mode))
+
+
+def with_default(file: Path, calibration: Calibration) -> None:
+    """Put a calibration into a file of defaults, in place of the one of the same extractor and mode."""
+    held = read_defaults(file) if file.exists() else {}
+    held[_without_engine(calibration.fingerprint), calibration.mode] = calibration
+    content = [held[key].as_json() for key in sorted(held)]
+    file.write_text("[\n" + ",\n".join(json.dumps(each) for each in content) + "\n]\n", encoding="utf-8")
+
+
+def read_defaults(file: Path) -> dict[tuple[str, str], Calibration]:
+    """By fingerprint without its engine, and mode. Raises BadCalibration, OSError."""
+    read = [Calibration.from_json(data) for data in json.loads(file.read_text(encoding="utf-8"))]
+    return {(_without_engine(each.fingerprint), each.mode): each for each in read}
+
+
+@functools.cache
+def _shipped() -> dict[tuple[str, str], Calibration]:
+    return read_defaults(DEFAULTS)
+
+
+def _without_engine(fingerprint: str) -> str:
+    """An engine changes the last digits of scores; model, preprocessing, head and transform change their meaning."""
+    return fingerprint.rpartition("/")[0]
+
+
+def _refusal(collection: Collection, mode: str, target: float, calibration: Calibration | None) -> str:
+    how = f"`python scripts/calibrate.py --collection {collection.name}`"
+    if calibration is None:
+        return f"nothing is known of what scores are worth in {collection.name!r}: {how} finds out; or give min_score"
+    return (
+        f"no score is known to give a precision of {target:g} among the {calibration.references:,} pictures of "
+        f"{collection.name!r} in mode {mode!r}, {calibration.knots[-1][1]:.4f} is the most that can be said: {how}, "
+        "with more --pictures or --edits if it was done already, can tell more; or give min_score"
+    )
