@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from index_store import schema
 from index_store.errors import CatalogUnavailable, CollectionExists, UnknownCollection
 from index_store.kept import find_kept, forget_kept, kept_facts, kept_totals
+from index_store.pairs import forget_pairs
 from index_store.records import Collection, ImageRecord, KeptFacts, KeptPicture
 from index_store.rows import (
     ALIVE,
@@ -143,6 +144,7 @@ class Catalog:
             change = update(images).where(images.c.seq == row.seq).values(deleted_seq=moment, deleted_at=now())
             connection.execute(change)
             forget_kept(connection, row.seq)
+            forget_pairs(connection, row.seq)
 
     def kept_picture(self, seq: int) -> KeptPicture | None:
         """What is kept of the image of this seq."""

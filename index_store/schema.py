@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    CheckConstraint,
     Column,
     Connection,
     DateTime,
@@ -139,12 +140,30 @@ new_vectors = Table(
     Column("vector", LargeBinary, nullable=False),
 )
 
+# What people have said of two pictures, whatever their scores. `number` is of the clock: when it was said, in order.
+pairs = Table(
+    "pairs",
+    metadata,
+    Column("a_seq", ForeignKey(images.c.seq, ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("b_seq", ForeignKey(images.c.seq, ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("a_key", ForeignKey("collections.key", ondelete="CASCADE"), nullable=False),
+    Column("b_key", ForeignKey("collections.key", ondelete="CASCADE"), nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("number", BigInt, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    CheckConstraint("a_seq < b_seq", name="pairs_are_ordered"),
+)
+Index("pairs_by_b", pairs.c.b_seq)
+Index("pairs_by_a_collection", pairs.c.a_key, pairs.c.number)
+Index("pairs_by_b_collection", pairs.c.b_key, pairs.c.number)
+
 jobs = Table(
     "jobs",
     metadata,
     Column("id", Integer, primary_key=True),
     Column("kind", String(32), nullable=False),
     Column("collection", String(64)),
+    Column("options", JSON, nullable=False, server_default="{}"),
     Column("state", String(16), nullable=False, index=True),
     Column("attempts", Integer, nullable=False),
     Column("created_at", Moment, nullable=False),
