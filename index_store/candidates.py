@@ -62,8 +62,8 @@ class ByProducts:
 
     def of(self, row: int) -> Places:
         close = self._places[self._close[row]]
-        close = close[self._census.free[close]]
-        return close[scores_with(self._census, self._keepers[row], close) >= self._least]
+        free: Places = close[self._census.free[close]]
+        return free[scores_with(self._census, self._keepers[row], free) >= self._least]
 
 
 class ByIndex:

@@ -69,7 +69,8 @@ class Census:
         """Places of the pictures with this digest of BYTES or PIXELS."""
         order = self.by_digest[kind]
         first, last = (np.searchsorted(self.digests[kind], digest, side, sorter=order) for side in ("left", "right"))
-        return order[first:last]
+        found: Places = order[first:last]
+        return found
 
 
 def _chunks(catalog: Catalog, moment: Moment) -> Iterator[list[ImageRecord]]:

@@ -15,9 +15,11 @@ from index_store import (
     CatalogUnavailable,
     CollectionExists,
     FingerprintMismatch,
+    SamePicture,
     UnknownCollection,
     UnknownImage,
     UnknownJob,
+    UnknownPair,
 )
 from retrieval.errors import (
     BadImage,
@@ -25,21 +27,27 @@ from retrieval.errors import (
     FetchFailed,
     FetchRefused,
     IdTaken,
+    NeedsJob,
     NotReady,
     PictureTooLarge,
+    ResultGone,
     UnsupportedMedia,
 )
 
 log = logging.getLogger(__name__)
 STATUS: dict[type[Exception], int] = {
     BadPayload: 400,
+    SamePicture: 400,
     FetchRefused: 403,
     UnknownCollection: 404,
     UnknownImage: 404,
     UnknownJob: 404,
+    UnknownPair: 404,
     CollectionExists: 409,
     IdTaken: 409,
+    NeedsJob: 409,
     FingerprintMismatch: 409,
+    ResultGone: 410,
     PictureTooLarge: 413,
     UnsupportedMedia: 415,
     InvalidChunkSize: 400,

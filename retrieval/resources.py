@@ -149,9 +149,10 @@ class Jobs(ServiceResource):
 
     def post(self) -> Reply:
         fields = NewJob.of_body(request)
-        if fields.collection is not None and fields.kind == "rebuild":
+        options = fields.checked_options(is_strict(request))
+        if fields.collection is not None and fields.kind != "ingest":
             self.service.store.collection(fields.collection)
-        job = self.service.jobs.ask(fields.kind, fields.collection)
+        job = self.service.jobs.ask(fields.kind, fields.collection, options)
         return replies.job_reply(job), 202, {"Location": url_for("job", job_id=job.id)}
 
 

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, Self
 from flask import Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from index_store import Reciprocal, Refinement
+from index_store import Policy, Reciprocal, Refinement
+from index_store.policy import DEFAULT as DEFAULT_POLICY
 from retrieval.errors import BadPayload
 from retrieval.payload import FORMS, parse_json, read_fields
 
@@ -37,6 +38,10 @@ def _valid_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
 def _from_text(value: Any) -> Any:
     """A form has only strings: there, an object is JSON text."""
     return parse_json(value) if isinstance(value, str) else value
+
+
+def _valid_policy(keep: str) -> str:
+    return ",".join(Policy.parse(keep).rules)
 
 
 CollectionName = Annotated[str, Field(pattern=COLLECTION_PATTERN)]
@@ -170,11 +175,45 @@ class NewCollection(_Fields):
     threshold: Score | None = None
 
 
-class NewJob(_Fields):
-    """POST /jobs."""
+class DuplicateOptions(_Fields):
+    """Which duplicate groups: `options` of POST /jobs {"kind": "duplicates"}; see docs/duplicates.md."""
 
-    kind: Literal["ingest", "rebuild"]
+    keep: Annotated[str, AfterValidator(_valid_policy)] = DEFAULT_POLICY
+    min_score: Score | None = None
+    relation: Literal["near", "identical", "exact"] = "near"
+    against: CollectionName | None = None
+
+
+class DuplicatesQuery(DuplicateOptions):
+    """GET /collections/NAME/duplicates."""
+
+    after: str | None = None
+    limit: int = Field(default=100, ge=1, le=1000)
+
+
+class NewJob(_Fields):
+    """POST /jobs. What `options` may say depends on the kind: OPTIONS has those that take any."""
+
+    kind: Literal["ingest", "rebuild", "duplicates"]
     collection: CollectionName | None = None
+    options: Annotated[dict[str, Any], BeforeValidator(_from_text)] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _has_a_collection(self) -> Self:
+        if self.kind == "duplicates" and self.collection is None:
+            raise ValueError("a search for duplicates is of one collection; name it")
+        return self
+
+    def checked_options(self, strict: bool) -> dict[str, Any]:
+        """The options as the job takes them, defaults written out. Raises BadPayload."""
+        if fields := OPTIONS.get(self.kind):
+            return fields.of(self.options, strict).model_dump(mode="json")
+        if self.options:
+            raise BadPayload(f"options: a job of kind {self.kind!r} takes none")
+        return {}
+
+
+OPTIONS: dict[str, type[_Fields]] = {"duplicates": DuplicateOptions}
 
 
 def is_strict(request: Request) -> bool:

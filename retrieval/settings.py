@@ -78,6 +78,12 @@ class SearchSettings(_Section):
         return self
 
 
+class GroupsSettings(_Section):
+    """Section `groups` of config.yaml."""
+
+    at_once: int = Field(ge=0)
+
+
 class KeepSettings(_Section):
     """Section `keep` of config.yaml."""
 
@@ -111,6 +117,7 @@ class Settings(_Section):
     input: InputSettings
     extractor: ExtractorSettings
     search: SearchSettings
+    groups: GroupsSettings
     keep: KeepSettings
     catalog: CatalogSettings
     index: IndexSettings
