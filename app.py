@@ -6,7 +6,7 @@ from pathlib import Path
 from flask import Flask
 from werkzeug.exceptions import HTTPException
 
-from retrieval import incoming, resources
+from retrieval import curation_resources, incoming, resources
 from retrieval.problems import ServiceApi, http_problem, unexpected
 from retrieval.server import serve
 from retrieval.service import Service
@@ -19,6 +19,8 @@ ROUTES = (
     (resources.Image, "image", "/images/<path:image_id>"),
     (resources.Collections, "collections", "/collections"),
     (resources.Collection, "collection", "/collections/<name>"),
+    (curation_resources.Duplicates, "duplicates", "/collections/<name>/duplicates"),
+    (curation_resources.Pairs, "pairs", "/pairs"),
     (resources.Jobs, "jobs", "/jobs"),
     (resources.Job, "job", "/jobs/<int(max=2147483647):job_id>"),
     (resources.Healthz, "healthz", "/healthz"),

@@ -9,10 +9,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, make_url, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from index_store import schema
+from index_store import database
 from index_store.calibrations import find_calibration, replace_calibration
 from index_store.errors import CatalogUnavailable, CollectionExists, UnknownCollection
 from index_store.kept import find_kept, forget_kept, kept_facts, kept_totals
+from index_store.pairs import forget_pairs
 from index_store.records import Collection, ImageRecord, KeptFacts, KeptPicture, Vectors
 from index_store.rows import (
     ALIVE,
@@ -42,7 +43,7 @@ class Catalog:
         with _explained(""):
             self._where = make_url(url).render_as_string(hide_password=True)
         with _explained(self._where):
-            self.engine = schema.connect(url)
+            self.engine = database.connect(url)
         # Single statements need no transaction, and SQLite has none here unless it is begun.
         self._reader = self.engine
         if self.engine.dialect.name != "sqlite":
@@ -153,6 +154,7 @@ class Catalog:
             change = update(images).where(images.c.seq == row.seq).values(deleted_seq=moment, deleted_at=now())
             connection.execute(change)
             forget_kept(connection, row.seq)
+            forget_pairs(connection, row.seq)
 
     def kept_picture(self, seq: int) -> KeptPicture | None:
         """What is kept of the image of this seq."""

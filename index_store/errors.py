@@ -17,6 +17,14 @@ class UnknownImage(StoreError):
     """There is no image of that id in the collection."""
 
 
+class UnknownPair(StoreError):
+    """The two images are not marked."""
+
+
+class SamePicture(StoreError):
+    """A picture cannot be marked with itself."""
+
+
 class UnknownJob(StoreError):
     """There is no job of that id."""
 

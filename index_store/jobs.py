@@ -19,11 +19,12 @@ MAX_ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Job:
-    """A piece of maintenance work; `collection` None means all of them."""
+    """A piece of maintenance work; `collection` None means all of them, `options` are what its kind takes besides."""
 
     id: int
     kind: str
     collection: str | None
+    options: dict[str, Any]
     state: JobState
     created_at: datetime
     started_at: datetime | None
@@ -42,16 +43,17 @@ class JobBoard:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
 
-    def ask(self, kind: str, collection: str | None = None) -> Job:
+    def ask(self, kind: str, collection: str | None = None, options: dict[str, Any] | None = None) -> Job:
         """A new queued job, or the one that waits already for the same work."""
         same = and_(jobs.c.kind == kind, jobs.c.collection.is_not_distinct_from(collection), jobs.c.state == "queued")
-        values = {"kind": kind, "collection": collection, "state": "queued", "created_at": now()}
+        values = {"kind": kind, "collection": collection, "options": options or {}, "created_at": now()}
         with self._catalog.writing() as connection:
-            waiting = connection.scalar(select(jobs.c.id).where(same).limit(1))
-            if waiting is None:
-                made = connection.execute(insert(jobs).values(**values, attempts=0, progress={}).returning(jobs.c.id))
-                waiting = made.scalar_one()
-            return _find(connection, waiting)
+            queued = connection.execute(select(*_COLUMNS).where(same).order_by(jobs.c.id))
+            for waiting in map(_job, queued):
+                if waiting.options == values["options"]:
+                    return waiting
+            new = insert(jobs).values(**values, state="queued", attempts=0, progress={}).returning(jobs.c.id)
+            return _find(connection, connection.execute(new).scalar_one())
 
     def job(self, job_id: int) -> Job:
         """Raises UnknownJob."""

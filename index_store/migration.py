@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 STEPS = {
     2: (
         "ALTER TABLE images ADD COLUMN indeterminate BOOLEAN NOT NULL DEFAULT FALSE",
-        "ALTER TABLE jobs ADD COLUMN options JSON",
+        "ALTER TABLE jobs ADD COLUMN options JSON NOT NULL DEFAULT '{}'",
         "CREATE INDEX images_by_sha256 ON images (collection_key, sha256)",
         "CREATE INDEX images_by_pixels ON images (collection_key, pixels_sha256)",
     ),

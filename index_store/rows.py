@@ -111,11 +111,17 @@ def insert_images(connection: Connection, collection: Collection, new: Sequence[
 
 
 def advance_clock(connection: Connection, collection: Collection, steps: int) -> int:
-    """Draw `steps` numbers and note the last at the collection; the row lock makes numbers follow commit order."""
-    ticked = update(clock).where(clock.c.id == 1).values(value=clock.c.value + steps).returning(clock.c.value)
-    moment: int = connection.execute(ticked).scalar_one()
+    """Draw `steps` numbers and note the last at the collection."""
+    moment = draw_numbers(connection, steps)
     connection.execute(update(collections).where(collections.c.key == collection.key).values(clock=moment))
     return moment
+
+
+def draw_numbers(connection: Connection, steps: int) -> int:
+    """The last of `steps` numbers of the clock; the row lock makes numbers follow commit order."""
+    ticked = update(clock).where(clock.c.id == 1).values(value=clock.c.value + steps).returning(clock.c.value)
+    last: int = connection.execute(ticked).scalar_one()
+    return last
 
 
 def vector_chunks(

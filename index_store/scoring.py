@@ -39,6 +39,17 @@ def score_of(views: Vectors, vectors: Vectors) -> list[float]:
     return scores
 
 
+def pair_cosines(ones: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Cosines (M,) of each of (M, D) or (1, D) with its counterpart of (M, D), as `cosines` has them.
+
+    For vectors that are both stored: both lengths are divided out.
+    """
+    one, other = ones.astype(np.float64), others.astype(np.float64)
+    lengths = np.sqrt(np.vecdot(one, one) * np.vecdot(other, other))
+    scores: NDArray[np.float64] = np.vecdot(one, other) / np.where(lengths, lengths, 1)
+    return scores.clip(-1, 1).round(6)
+
+
 def products(queries: Vectors, vectors: Vectors) -> NDArray[np.float32]:
     """Inner products (Q, M) of (Q, D) with (M, D), to float32's precision, on the calling thread alone.
 

@@ -132,7 +132,7 @@ class ImageStore:
         Of the shortlist the `top_k` best by `refined_score` are given, of those whose `score` is at least `min_score`.
         """
         while True:
-            moment = self._moment(name)
+            moment = self.moment(name)
             searcher = Searcher(moment.snapshot, self._settings.rerank)
             found = [searcher.refined(query, top_k, refinement, min_score) for query in queries]
             used = {seq for each in found for seq in each.used}
@@ -214,7 +214,7 @@ class ImageStore:
 
     def size(self, collection: Collection) -> int:
         """About how many pictures are searched: those that a view holds, deleted ones too. Counts no rows."""
-        return self._view(collection).snapshot(collection).size
+        return self._views.of(collection).snapshot(collection).size
 
     def rebuild(self, name: str) -> RebuildReport:
         """See `index_store.rebuild`; this one runs in the calling process."""
@@ -238,13 +238,14 @@ class ImageStore:
 
     def _nearest(self, name: str, queries: Iterable[Vectors], top_k: int) -> _Found:
         while True:
-            moment = self._moment(name)
+            moment = self.moment(name)
             ranked = nearest(moment.snapshot, queries, top_k, self._settings.rerank)
             records = moment.records(self.catalog, ranked)
             if records is not None:
                 return _Found(moment.collection, moment.snapshot.clock, ranked, records)
 
-    def _moment(self, name: str) -> Moment:
+    def moment(self, name: str) -> Moment:
+        """A snapshot of the collection with every change so far, for several searches that must agree."""
         while True:
             collection = self._bound(name)
             try:

@@ -88,6 +88,11 @@ class Snapshot:
         """Pictures held, deleted ones too."""
         return self.delta.length + (self.generation.manifest.count if self.generation else 0)
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether a search compares with every vector, there being no IVF index."""
+        return self.generation is None or self.generation.manifest.nprobe is None
+
     def search(self, queries: Vectors, depth: int, rerank: int) -> list[Seqs]:
         """For each of the (Q, D) queries the seqs that may be best, `depth` of them or more, in no order."""
         found = [np.empty((len(queries), 0), dtype=np.int64)]

@@ -12,11 +12,11 @@ from index_store import AddOutcome, KeptPicture, NewImage, PictureFacts, Rules
 from index_store.files import sha256_of
 from retrieval.engine import Engine
 from retrieval.errors import BadImage, InputError, PictureTooLarge
+from retrieval.fields import valid_id
 from retrieval.keeping import kept_of
 from retrieval.picture import Picture, decode
 from retrieval.pipeline import in_batches
 from retrieval.retriever import new_image
-from retrieval.schemas import valid_id
 from retrieval.settings import InputSettings, Settings
 
 
@@ -98,9 +98,14 @@ class BulkAdder:
             return iter(())
         new = [image for _, image in read]
         store = self._engine.store
-        threshold = self._engine.retriever.threshold(store.find_collection(self._collection)) if self._reject else None
-        added = store.add(self._collection, new, Rules(threshold, self._reject))
+        added = store.add(self._collection, new, self._rules())
         return iter([self._outcome(file, result) for (file, _), result in zip(read, added, strict=True)])
+
+    def _rules(self) -> Rules:
+        if not self._reject:
+            return Rules()
+        bound = self._engine.store.find_collection(self._collection)
+        return Rules(self._engine.retriever.policy.judge(bound, "fast").threshold, reject=True)
 
     def _outcome(self, file: ImageFile, result: AddOutcome) -> FileOutcome:
         if result.status == "id_taken":  # by somebody else since this batch began, or by its namesake in this batch

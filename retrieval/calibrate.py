@@ -173,8 +173,16 @@ def calibrate(
 
 
 def modes_of(engine: Engine) -> dict[str, Embed]:
-    """How each mode of search embeds its queries."""
-    return {"fast": lambda images: list(engine.extractor.embed(images)[:, None])}
+    """How each mode of search embeds its queries; in `thorough`, parts are looked for whatever the whole finds."""
+    return {"fast": lambda images: list(engine.extractor.embed(images)[:, None]), "thorough": _thorough(engine)}
+
+
+def _thorough(engine: Engine) -> Embed:
+    def embed(images: Sequence[Image]) -> list[Vectors]:
+        wholes = engine.extractor.embed(images)[:, None]
+        return [np.concatenate([whole, engine.parts.rows(image)]) for whole, image in zip(wholes, images, strict=True)]
+
+    return embed
 
 
 def _merged(found: Sequence[Sequence[Match]]) -> list[Match]:

@@ -21,7 +21,7 @@ class Calibrations:
 
     def for_(self, collection: Collection, mode: str) -> Calibration | None:
         """What holds for a mode of search among as many pictures as the collection has now."""
-        found = self._own(collection, mode) or default(collection.fingerprint, mode)
+        found = self.own(collection, mode) or default(collection.fingerprint, mode)
         return found.among(self._store.size(collection)) if found else None
 
     def threshold(self, collection: Collection, mode: str, target_precision: float) -> float:
@@ -29,10 +29,11 @@ class Calibrations:
         calibration = self.for_(collection, mode)
         score = calibration.threshold(target_precision) if calibration else None
         if score is None:
-            raise NotCalibrated(_refusal(collection, mode, target_precision, calibration))
+            raise NotCalibrated(refusal(collection.name, mode, target_precision, calibration))
         return score
 
-    def _own(self, collection: Collection, mode: str) -> Calibration | None:
+    def own(self, collection: Collection, mode: str) -> Calibration | None:
+        """What was found out of the collection itself, with as many pictures as it had then."""
         data = self._store.catalog.calibration(collection, mode)
         try:
             return Calibration.from_json(data) if data else None
@@ -70,12 +71,14 @@ def _without_engine(fingerprint: str) -> str:
     return fingerprint.rpartition("/")[0]
 
 
-def _refusal(collection: Collection, mode: str, target: float, calibration: Calibration | None) -> str:
-    how = f"`python scripts/calibrate.py --collection {collection.name}`"
+def refusal(name: str | None, mode: str, target: float, calibration: Calibration | None) -> str:
+    """Why no score is known to give a precision, and what to do about it."""
+    how = f"`python scripts/calibrate.py --collection {name or 'NAME'}`"
+    where = f"in {name!r}" if name else "with this extractor"
     if calibration is None:
-        return f"nothing is known of what scores are worth in {collection.name!r}: {how} finds out; or give min_score"
+        return f"nothing is known of what scores are worth {where}: {how} finds out; or give min_score"
     return (
-        f"no score is known to give a precision of {target:g} among the {calibration.references:,} pictures of "
-        f"{collection.name!r} in mode {mode!r}, {calibration.knots[-1][1]:.4f} is the most that can be said: {how}, "
-        "with more --pictures or --edits if it was done already, can tell more; or give min_score"
+        f"no score is known to give a precision of {target:g} among {calibration.references:,} pictures {where}, mode "
+        f"{mode!r}; {calibration.knots[-1][1]:.4f} is the most that can be said: {how}, with more --pictures or "
+        "--edits if it was done already, can tell more; or give min_score"
     )

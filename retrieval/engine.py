@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from extractor import Batcher, Extractor, load_extractor
+from extractor import Batcher, Extractor, Parts, load_extractor
 from index_store import Catalog, ImageStore
+from retrieval.policy import Policy
 from retrieval.retriever import Retriever
 from retrieval.settings import Settings
 
@@ -21,6 +22,7 @@ class Engine:
     batcher: Batcher
     store: ImageStore
     retriever: Retriever
+    parts: Parts
 
     @classmethod
     def open(cls, settings: Settings, catalog: Catalog) -> Self:
@@ -29,7 +31,11 @@ class Engine:
         store = ImageStore(catalog, settings.data_dir / "index", settings.index, extractor.fingerprint, extractor.dim)
         store.warm_up()
         batcher = Batcher(extractor, settings.extractor.batch_size, settings.extractor.batch_wait_ms / 1e3, EMBEDDERS)
-        return cls(extractor, batcher, store, Retriever(settings, batcher, store))
+        parts = Parts(settings.extractor, extractor)
+        if settings.search.mode == "thorough":
+            parts.load()
+        policy = Policy(settings.search, store, extractor.fingerprint)
+        return cls(extractor, batcher, store, Retriever(settings, batcher, parts, store, policy), parts)
 
     def __enter__(self) -> Self:
         return self

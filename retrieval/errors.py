@@ -37,6 +37,14 @@ class NotReady(ServiceError):
     """The service is still loading, or cannot load; the message says which."""
 
 
+class NeedsJob(ServiceError):
+    """What is asked for takes too long for a request; the message names the job that does it."""
+
+
+class ResultGone(ServiceError):
+    """The pages of an earlier answer are no longer kept."""
+
+
 class IdTaken(ServiceError):
     """The id of a new picture is in use in its collection."""
 

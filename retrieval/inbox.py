@@ -19,9 +19,10 @@ from index_store import ImageStore
 from index_store.files import sync, write_atomically
 from retrieval.bulk import FileOutcome, ImageFile
 from retrieval.errors import IdTaken
+from retrieval.fields import COLLECTION_PATTERN
 from retrieval.payload import ImageSource
 from retrieval.picture import decode
-from retrieval.schemas import COLLECTION_PATTERN, BatchFields, ItemFields
+from retrieval.schemas import BatchFields, ItemFields
 from retrieval.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -14,12 +14,13 @@ from retrieval import replies
 from retrieval.answer import Answer, several
 from retrieval.answers import AddAnswer, SearchAnswer
 from retrieval.errors import BadPayload, IdTaken, InputError
+from retrieval.fields import is_strict
 from retrieval.options import NewPicture, Receipt
 from retrieval.payload import ImageSource, Payload, read_payload
 from retrieval.problems import body, body_of
 from retrieval.query import FAILURES, Failure
 from retrieval.resource import Reply, ServiceResource
-from retrieval.schemas import AddFields, BatchFields, ItemFields, NoFields, SearchFields, is_strict
+from retrieval.schemas import AddFields, BatchFields, ItemFields, NoFields, SearchFields
 
 KEY = "Idempotency-Key"
 KEY_PATTERN = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")

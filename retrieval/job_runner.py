@@ -38,7 +38,7 @@ def main() -> None:
 def run(settings: Settings, catalog: Catalog, board: JobBoard, job: Job) -> None:
     """Do a job and note its end on the board; what stops it is its error there."""
     try:
-        result = RUNNERS[job.kind](settings, catalog, job.collection, _reporter(board, job))
+        result = RUNNERS[job.kind](settings, catalog, job.collection, _reporter(board, job), **job.options)
     except (StoreError, ExtractorError, ServiceError, OSError) as error:
         log.error("job %d (%s) failed: %s", job.id, job.kind, error)
         board.fail(job.id, str(error))

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from index_store import Catalog, FingerprintMismatch, StoreError, UnknownCollection, rebuild, sweep
+from index_store import Catalog, FingerprintMismatch, ImageStore, StoreError, UnknownCollection, rebuild, sweep
 from retrieval.bulk import BulkAdder
 from retrieval.calibrate import calibrate
+from retrieval.duplicates import DUPLICATES_FOLDER, Duplicates
 from retrieval.engine import Engine
+from retrieval.fields import DEFAULT_COLLECTION
 from retrieval.inbox import Inbox
-from retrieval.schemas import DEFAULT_COLLECTION
+from retrieval.schemas import DuplicateOptions
 from retrieval.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -27,6 +29,7 @@ def run_rebuild(settings: Settings, catalog: Catalog, collection: str | None, re
         report({"collection": name, "done": len(done), "of": len(names)})
         done[name] = _rebuild_one(settings, catalog, name)
     sweep(catalog, root)
+    sweep(catalog, settings.data_dir / DUPLICATES_FOLDER)
     return {"collections": done}
 
 
@@ -98,4 +101,19 @@ def run_calibrate(settings: Settings, catalog: Catalog, collection: str | None, 
     }
 
 
-RUNNERS = {"rebuild": run_rebuild, "ingest": run_ingest, "calibrate": run_calibrate}
+def run_duplicates(
+    settings: Settings, catalog: Catalog, collection: str | None, report: Report, **options: Any
+) -> dict[str, Any]:
+    """Find the duplicate groups of one collection, for GET /collections/NAME/duplicates to page through."""
+    bound = catalog.collection(collection or "")
+    # Stored vectors are all it takes, so no model is loaded, and the collection may be of any extractor.
+    store = ImageStore(catalog, settings.data_dir / "index", settings.index, bound.fingerprint, bound.dim)
+    return Duplicates(settings, store).compute(bound.name, DuplicateOptions.of(options, strict=True), report)
+
+
+RUNNERS: dict[str, Callable[..., dict[str, Any]]] = {
+    "rebuild": run_rebuild,
+    "ingest": run_ingest,
+    "calibrate": run_calibrate,
+    "duplicates": run_duplicates,
+}

@@ -9,16 +9,18 @@ from flask_restful import Api
 from gunicorn.http.errors import ChunkMissingTerminator, InvalidChunkSize
 from werkzeug.exceptions import HTTPException
 
-from extractor import BatcherClosed, NoEmbedding
+from extractor import BatcherClosed, ExtractorError, NoEmbedding
 from index_store import (
     AnsweredBefore,
     CatalogUnavailable,
     CollectionExists,
     FingerprintMismatch,
     KeyReused,
+    SamePicture,
     UnknownCollection,
     UnknownImage,
     UnknownJob,
+    UnknownPair,
 )
 from retrieval.answer import Answer
 from retrieval.errors import (
@@ -27,9 +29,11 @@ from retrieval.errors import (
     FetchFailed,
     FetchRefused,
     IdTaken,
+    NeedsJob,
     NotCalibrated,
     NotReady,
     PictureTooLarge,
+    ResultGone,
     UnsupportedMedia,
 )
 
@@ -37,14 +41,18 @@ log = logging.getLogger(__name__)
 REPLAYED = {"Idempotency-Replayed": "true"}
 STATUS: dict[type[Exception], int] = {
     BadPayload: 400,
+    SamePicture: 400,
     FetchRefused: 403,
     UnknownCollection: 404,
     UnknownImage: 404,
     UnknownJob: 404,
+    UnknownPair: 404,
     CollectionExists: 409,
     IdTaken: 409,
     NotCalibrated: 409,
+    NeedsJob: 409,
     FingerprintMismatch: 409,
+    ResultGone: 410,
     PictureTooLarge: 413,
     UnsupportedMedia: 415,
     InvalidChunkSize: 400,
@@ -55,6 +63,7 @@ STATUS: dict[type[Exception], int] = {
     KeyReused: 422,
     NotReady: 503,
     BatcherClosed: 503,
+    ExtractorError: 503,
     CatalogUnavailable: 503,
 }
 

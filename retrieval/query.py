@@ -4,12 +4,14 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Semaphore
 from time import perf_counter
 from typing import TypeVar
 
-from extractor import Batcher, NoEmbedding
+import numpy as np
+
+from extractor import Batcher, NoEmbedding, Parts
 from extractor.interface import Vectors
 from index_store import Facts, ImageRecord, ImageStore, KeptPicture
 from retrieval.errors import InputError
@@ -59,8 +61,9 @@ class Query:
 class Reader:
     """Reads, decodes and embeds pictures, many at a time."""
 
-    def __init__(self, settings: Settings, batcher: Batcher, store: ImageStore) -> None:
+    def __init__(self, settings: Settings, batcher: Batcher, parts: Parts, store: ImageStore) -> None:
         self._settings = settings
+        self._parts = parts
         self._batcher = batcher
         self._store = store
         # More decoders than cores only take turns, and throw each other out of the caches.
@@ -98,6 +101,19 @@ class Reader:
         record, vector = known
         picture = self._decoded(data) if whole else None
         return Query(vector[None], data, picture, record, 1e3 * (perf_counter() - started), 0.0)
+
+    def with_parts(self, query: Query, best: float) -> Query:
+        """The query and its parts, where the whole, found with a score of `best`, leaves a doubt.
+
+        Raises ModelMissing, ModelCorrupt, BadModel.
+        """
+        certain = query.known is not None or query.facts.indeterminate or self._parts.is_enough(best)
+        if query.picture is None or certain:
+            return query
+        started = perf_counter()
+        rows = self._parts.rows(query.picture.image)
+        embed_ms = query.embed_ms + 1e3 * (perf_counter() - started)
+        return replace(query, views=np.concatenate([query.views, rows]), embed_ms=embed_ms)
 
     def kept(self, query: Query) -> KeptPicture | None:
         """What the settings want kept of a decoded picture."""

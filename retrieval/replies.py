@@ -4,7 +4,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from index_store import Collection, CollectionStats, ImageRecord, Job, KeptFacts
+from index_store import Collection, CollectionStats, Group, ImageRecord, Job, KeptFacts, Pair
 from retrieval.answers import AddAnswer, SearchAnswer, Took
 from retrieval.verdicts import Verdict
 
@@ -88,6 +88,26 @@ def collection_reply(collection: Collection, threshold: float, stats: Collection
         kept = {"images": stats.kept, "bytes": stats.kept_bytes}
         reply |= {"images": stats.images, "kept": kept, "index": {**index, "pending": stats.pending}}
     return reply
+
+
+def pair_reply(pair: Pair) -> dict[str, Any]:
+    """What was said of two pictures."""
+    reply = {**asdict(pair), "created_at": moment(pair.created_at)}
+    del reply["number"]
+    return reply
+
+
+def group_reply(collection: str, against: str | None, group: Group) -> dict[str, Any]:
+    """A duplicate group: its keeper, and what is superfluous beside it, the closest first."""
+    return {
+        "keeper": {**image_reply(against or collection, group.keeper), "kept_for": group.kept_for},
+        "members": [
+            {**image_reply(collection, each.image), "score": each.score, "relation": each.relation}
+            for each in group.members
+        ],
+        "min_score": group.min_score,
+        "saves_bytes": group.saves_bytes,
+    }
 
 
 def job_reply(job: Job) -> dict[str, Any]:

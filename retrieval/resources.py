@@ -3,14 +3,9 @@
 from flask import Response, request, url_for
 
 from retrieval import replies
+from retrieval.fields import is_strict
 from retrieval.resource import Reply, ServiceResource
-from retrieval.schemas import (
-    CollectionQuery,
-    ListQuery,
-    NewCollection,
-    NewJob,
-    PatchFields,
-)
+from retrieval.schemas import CollectionQuery, ListQuery, NewCollection, NewJob, PatchFields
 
 
 class Images(ServiceResource):
@@ -48,7 +43,7 @@ class Collections(ServiceResource):
     """GET all collections, or POST a new, empty one."""
 
     def get(self) -> Reply:
-        threshold = self.service.retriever.threshold
+        threshold = self.service.retriever.policy.threshold
         return {
             "collections": [
                 replies.collection_reply(each, threshold(each)) for each in self.service.store.collections()
@@ -58,7 +53,7 @@ class Collections(ServiceResource):
     def post(self) -> Reply:
         fields = NewCollection.of_body(request)
         made = self.service.store.create_collection(fields.name, fields.threshold)
-        reply = replies.collection_reply(made, self.service.retriever.threshold(made))
+        reply = replies.collection_reply(made, self.service.retriever.policy.threshold(made))
         return reply, 201, {"Location": url_for("collection", name=made.name)}
 
 
@@ -68,7 +63,7 @@ class Collection(ServiceResource):
     def get(self, name: str) -> Reply:
         store = self.service.store
         found = store.collection(name)
-        return replies.collection_reply(found, self.service.retriever.threshold(found), store.stats(found))
+        return replies.collection_reply(found, self.service.retriever.policy.threshold(found), store.stats(found))
 
     def delete(self, name: str) -> Reply:
         self.service.store.delete_collection(name)
@@ -83,9 +78,10 @@ class Jobs(ServiceResource):
 
     def post(self) -> Reply:
         fields = NewJob.of_body(request)
+        options = fields.checked_options(is_strict(request))
         if fields.collection is not None and fields.kind != "ingest":
             self.service.store.collection(fields.collection)
-        job = self.service.jobs.ask(fields.kind, fields.collection)
+        job = self.service.jobs.ask(fields.kind, fields.collection, options)
         return replies.job_reply(job), 202, {"Location": url_for("job", job_id=job.id)}
 
 

@@ -7,14 +7,14 @@ from time import perf_counter
 
 import numpy as np
 
-from extractor import Batcher
+from extractor import Batcher, Parts
 from extractor.interface import Vectors
 from index_store import (
     DUPLICATE,
     AddOutcome,
-    Collection,
     Facts,
     ImageStore,
+    Marks,
     Match,
     NewImage,
     PictureFacts,
@@ -29,9 +29,10 @@ from retrieval.errors import BadPayload
 from retrieval.options import AddOptions, NewPicture, Receipt, SearchOptions
 from retrieval.payload import ImageSource
 from retrieval.picture import Picture
+from retrieval.policy import Policy
 from retrieval.query import FAILURES, Failure, Query, Reader
 from retrieval.settings import Settings
-from retrieval.verdicts import Judge, outcome_of
+from retrieval.verdicts import Judge, Verdict, outcome_of, respecting
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,10 +59,12 @@ class Retriever:
     Of a batch, a picture that cannot be used has the error as its answer. Raises the errors of the store.
     """
 
-    def __init__(self, settings: Settings, batcher: Batcher, store: ImageStore) -> None:
+    def __init__(self, settings: Settings, batcher: Batcher, parts: Parts, store: ImageStore, policy: Policy) -> None:
         self._settings = settings
         self._store = store
-        self._reader = Reader(settings, batcher, store)
+        self._marks = Marks(store.catalog)
+        self._reader = Reader(settings, batcher, parts, store)
+        self.policy = policy
 
     def close(self) -> None:
         """Ends its threads."""
@@ -70,7 +73,11 @@ class Retriever:
     def search(self, sources: Sequence[ImageSource], options: SearchOptions) -> list[SearchAnswer | Failure]:
         """Of each picture the nearest remembered ones, and which earlier ones of the batch it repeats."""
         self._depth(options)
-        judge = self._judge(self._store.collection(options.collection))  # first: an unknown one is told at once
+        bound = self._store.collection(options.collection)  # first: an unknown one is told at once
+        mode = "fast" if options.refinement else self.policy.mode(options.mode)
+        judge = self.policy.judge(bound, mode, options.target_precision)
+        least = options.min_score if options.target_precision is None else judge.threshold
+        options = replace(options, mode=mode, min_score=least)
         searched = self._reader.each(lambda source: self._searched(source, options, judge, len(sources) > 1), sources)
         return [
             each if isinstance(each, FAILURES) else replace(each.answer, in_batch=_repeats(number, searched, judge))
@@ -88,7 +95,8 @@ class Retriever:
             self._store.check_answered(receipt.once)
         for name in options.against:
             self._store.collection(name)
-        judge = self._judge(self._store.find_collection(options.collection))
+        bound = self._store.find_collection(options.collection)
+        judge = self.policy.judge(bound, self.policy.mode(options.mode), options.target_precision)
         prepared = self._reader.each(lambda picture: self._prepared(picture, options), pictures)
         new = [each.new for each in prepared if not isinstance(each, FAILURES)]
         if not new:
@@ -102,33 +110,36 @@ class Retriever:
         rules = Rules(judge.threshold, options.reject, options.against)
         return answers(self._store.add(options.collection, new, rules, recorded))
 
-    def threshold(self, collection: Collection | None) -> float:
-        """The score from which a match counts as a duplicate."""
-        own = collection.threshold if collection else None
-        return self._settings.search.threshold if own is None else own
-
-    def _judge(self, collection: Collection | None) -> Judge:
-        return Judge(self.threshold(collection))
-
     def _searched(self, source: ImageSource, options: SearchOptions, judge: Judge, in_batch: bool) -> _Searched:
         query = self._reader.query(source, [options.collection], whole=False)
         started = perf_counter()
-        found = self._nearest(query, options)
+        query, found = self._nearest(query, options)
         told, plain = (
-            [each for each in judge.verdicts(query.facts, matches, {}) if _reaches(each.match, options.min_score)]
+            [each for each in self._judged(judge, query.facts, matches) if _reaches(each.match, options.min_score)]
             for matches in (found.refined, found.plain)
         )
         answer = SearchAnswer(told, outcome_of(query.facts.indeterminate, plain), _took(query, started))
         facts = PictureFacts.of(query.facts) if in_batch else query.facts  # which may hold the whole picture
         return _Searched(answer, facts, query.views)
 
-    def _nearest(self, query: Query, options: SearchOptions) -> RefinedMatches:
+    def _judged(self, judge: Judge, facts: Facts, matches: Sequence[Match]) -> list[Verdict]:
+        """Marks are asked for only where they can tell: beside a duplicate there is another picture."""
+        verdicts = judge.verdicts(facts, matches)
+        if len(verdicts) < 2 or not any(each.is_duplicate for each in verdicts):
+            return verdicts
+        return respecting(self._marks.among(match.image.seq for match in matches), verdicts)
+
+    def _nearest(self, query: Query, options: SearchOptions) -> tuple[Query, RefinedMatches]:
+        """What is nearest, and what it was looked for with."""
         name, depth, refinement = options.collection, self._depth(options), options.refinement
         if refinement:
             (found,) = self._store.search_refined(name, [query.vector], depth, refinement, options.min_score)
-            return found
+            return query, found
         (matches,) = self._store.search(name, [query.views], depth)
-        return RefinedMatches(matches, matches)
+        if options.mode == "thorough":
+            whole, query = query, self._reader.with_parts(query, matches[0].score if matches else -1.0)
+            matches = matches if query is whole else self._store.search(name, [query.views], depth)[0]
+        return query, RefinedMatches(matches, matches)
 
     def _depth(self, options: SearchOptions) -> int:
         most = self._settings.search.max_top_k
@@ -137,12 +148,21 @@ class Retriever:
         return options.top_k or self._settings.search.top_k
 
     def _prepared(self, picture: NewPicture, options: AddOptions) -> _Prepared:
-        query = self._reader.query(picture.source, [options.collection, *options.against], whole=True)
+        names = [options.collection, *options.against]
+        query = self._reader.query(picture.source, names, whole=True)
+        if self.policy.mode(options.mode) == "thorough":
+            query = self._reader.with_parts(query, self._best(names, query))
         if query.picture is None:
             raise ValueError("what is remembered has to be decoded")
         new = new_image(picture.id or uuid.uuid4().hex, query.picture, query.vector, picture.source.origin)
         new = replace(new, metadata=picture.metadata, views=query.views, kept=self._reader.kept(query))
         return _Prepared(new, query.decode_ms, query.embed_ms)
+
+    def _best(self, names: Sequence[str], query: Query) -> float:
+        """The best score of the whole picture in any of the collections that exist."""
+        there = [name for name in names if self._store.find_collection(name)]
+        found = [match.score for name in there for match in self._store.search(name, [query.vector], 1)[0]]
+        return max(found, default=-1.0)
 
     def _answers(
         self, prepared: list[_Prepared | Failure], outcomes: Sequence[AddOutcome], judge: Judge, started: float
@@ -156,7 +176,7 @@ class Retriever:
         ]
 
     def _answer(self, prepared: _Prepared, outcome: AddOutcome, judge: Judge, search_ms: float) -> AddAnswer:
-        verdicts = judge.verdicts(prepared.new, outcome.matches, {})
+        verdicts = self._judged(judge, prepared.new, outcome.matches)
         took = Took(prepared.decode_ms, prepared.embed_ms, search_ms)
         return AddAnswer(outcome.id, outcome.status, verdicts, took)
 

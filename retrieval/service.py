@@ -2,11 +2,13 @@
 
 import logging
 import threading
+from functools import cached_property
 from typing import Self
 
 from extractor import ExtractorError
 from index_store import Catalog, ImageStore, JobBoard
 from index_store.errors import StoreError
+from retrieval.duplicates import Duplicates
 from retrieval.engine import Engine
 from retrieval.errors import NotReady
 from retrieval.inbox import Inbox
@@ -65,6 +67,11 @@ class Service:
     def store(self) -> ImageStore:
         """Raises NotReady."""
         return self.engine.store
+
+    @cached_property
+    def duplicates(self) -> Duplicates:
+        """Raises NotReady."""
+        return Duplicates(self.settings, self.store)
 
     def close(self) -> None:
         """Ends maintenance and the model's thread, and gives back every connection."""

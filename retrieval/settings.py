@@ -73,12 +73,19 @@ class SearchSettings(_Section):
     refine_depth: int = Field(ge=1, le=1000)
     mode: Literal["fast", "thorough"]
     threshold: float = Field(ge=-1, le=1)
+    target_precision: float = Field(gt=0, lt=1)
 
     @model_validator(mode="after")
     def _top_k_is_allowed(self) -> Self:
         if self.top_k > self.max_top_k:
             raise ValueError(f"top_k {self.top_k} is more than max_top_k {self.max_top_k}")
         return self
+
+
+class GroupsSettings(_Section):
+    """Section `groups` of config.yaml."""
+
+    at_once: int = Field(ge=0)
 
 
 class KeepSettings(_Section):
@@ -114,6 +121,7 @@ class Settings(_Section):
     input: InputSettings
     extractor: ExtractorSettings
     search: SearchSettings
+    groups: GroupsSettings
     keep: KeepSettings
     catalog: CatalogSettings
     index: IndexSettings

@@ -1,13 +1,13 @@
 """What a match means: a relation, how sure that is, and what people have said of the two pictures."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from index_store import DUPLICATE, Facts, Match, Relation, relation
+from index_store.pairs import PairVerdicts, pair_of
 
 Outcome = Literal["duplicate", "new", "indeterminate"]
-Marks = Mapping[tuple[int, int], str]
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Judge:
     threshold: float
     confidence: Callable[[float], float] | None = None
 
-    def verdicts(self, query: Facts, matches: Sequence[Match], marks: Marks) -> list[Verdict]:
-        """One of each match, in their order; `marks` say what people decided of pairs of them, by seq."""
-        return respecting(marks, [self.verdict(query, match) for match in matches])
+    def verdicts(self, query: Facts, matches: Sequence[Match]) -> list[Verdict]:
+        """One of each match, in their order."""
+        return [self.verdict(query, match) for match in matches]
 
     def verdict(self, query: Facts, match: Match) -> Verdict:
         """Of the pictures alone."""
@@ -49,10 +49,11 @@ class Judge:
         return self.confidence(score) if self.confidence and found != "indeterminate" else None
 
 
-def respecting(marks: Marks, verdicts: list[Verdict]) -> list[Verdict]:
+def respecting(marks: PairVerdicts, verdicts: list[Verdict]) -> list[Verdict]:
     """What the query repeats stands for it: what was decided of a picture that it is a copy of holds for the query.
 
-    A picture marked as no duplicate of a better match is `similar`; one marked as its duplicate is `near`.
+    `verdicts` are best first; `marks` say what people decided of pairs of their pictures. A picture marked as no
+    duplicate of a better match is `similar`; one marked as its duplicate is `near`.
     """
     if not marks:
         return verdicts
@@ -63,9 +64,8 @@ def respecting(marks: Marks, verdicts: list[Verdict]) -> list[Verdict]:
     return decided
 
 
-def _mark(marks: Marks, one: Verdict, other: Verdict) -> str | None:
-    low, high = sorted((one.match.image.seq, other.match.image.seq))
-    return marks.get((low, high))
+def _mark(marks: PairVerdicts, one: Verdict, other: Verdict) -> str | None:
+    return marks.get(pair_of(one.match.image.seq, other.match.image.seq))
 
 
 def _overruled(verdict: Verdict, said: str | None) -> Verdict:

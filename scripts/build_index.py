@@ -31,9 +31,10 @@ from index_store import Catalog, JobBoard, Reembedding, StoreError, Superseded
 from retrieval.bulk import BulkAdder, ImageFile
 from retrieval.engine import Engine
 from retrieval.errors import InputError
+from retrieval.fields import DEFAULT_COLLECTION
 from retrieval.maintenance import become_owner
 from retrieval.reembed import Reembedder
-from retrieval.schemas import DEFAULT_COLLECTION, NewCollection
+from retrieval.schemas import NewCollection
 from retrieval.settings import BadSettings, Settings, load_settings
 
 # Other files in the folders are passed over in silence; the content decides what a picture is, not its name.

@@ -27,7 +27,7 @@ from retrieval.calibrations import with_default
 from retrieval.edited import Sampling
 from retrieval.engine import Engine
 from retrieval.errors import ServiceError
-from retrieval.schemas import DEFAULT_COLLECTION
+from retrieval.fields import DEFAULT_COLLECTION
 from retrieval.settings import BadSettings, Settings, load_settings
 from scripts.build_index import pictures
 

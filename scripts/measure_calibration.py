@@ -20,7 +20,7 @@ from retrieval.calibrate import Asker, Tally, find_out, modes_of
 from retrieval.calibration import TARGETS, Calibration
 from retrieval.edited import Queries, Sampling
 from retrieval.engine import Engine
-from retrieval.schemas import DEFAULT_COLLECTION
+from retrieval.fields import DEFAULT_COLLECTION
 from retrieval.settings import Settings, load_settings
 from scripts.build_index import pictures
 from scripts.calibrate import collected, reporting

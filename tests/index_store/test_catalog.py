@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from index_store import Catalog, CatalogUnavailable, CollectionExists, ImageStore, schema
+from index_store import Catalog, CatalogUnavailable, CollectionExists, ImageStore, database
 from tests.index_store.stores import NAME, add_all, found
 from tests.index_store.vectors import new_image, unit_vectors
 from tests.index_store.workers import open_catalog
@@ -72,7 +72,7 @@ def test_a_wrong_url_is_told_without_its_password(url: str) -> None:
 
 
 def test_a_locked_catalog_is_told_after_a_while(store: ImageStore, open_store, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(schema, "BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.1)
     add_all(store, VECTORS)
     impatient = open_store()
     with closing(sqlite3.connect(tmp_path / "catalog.db", isolation_level=None)) as hog:

@@ -114,7 +114,9 @@ def test_a_reply_without_refine_says_nothing_of_it(filled):
     plain = filled.post("/search", json=body(blend(3), top_k=5))
     null = filled.post("/search", json=body(blend(3), top_k=5, refine=None))
     assert without_times(plain.text) == without_times(null.text)
-    assert [list(match) for match in plain.json["matches"]] == [["id", "score", "confidence", "relation", "source", "metadata"]] * 5
+    assert [list(match) for match in plain.json["matches"]] == [
+        ["id", "score", "confidence", "relation", "source", "metadata"]
+    ] * 5
 
 
 @pytest.mark.parametrize(
