@@ -14,6 +14,7 @@ from retrieval.settings import BadSettings, Settings, load_settings
 
 ROUTES = (
     (incoming.Search, "search", "/search", "/query"),  # /query and /insert: clients of the first version
+    (incoming.Compare, "compare", "/compare"),
     (incoming.Add, "add", "/add", "/insert"),
     (resources.Images, "images", "/images"),
     (resources.Image, "image", "/images/<path:image_id>"),

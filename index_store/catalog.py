@@ -128,6 +128,12 @@ class Catalog:
             found = records_of(connection, [seq]) if seq is not None else {}
             return (found[seq], vectors_of(connection, collection, [seq])[0]) if seq in found else None
 
+    def stored(self, collection: Collection, image_id: str) -> tuple[ImageRecord, Vectors]:
+        """An image and its stored vector (D,) float32. Raises UnknownImage."""
+        with self.reading() as connection:
+            row = find_image(connection, collection, image_id)
+            return as_record(row), vectors_of(connection, collection, [row.seq])[0]
+
     def gone(self, seqs: Iterable[int]) -> set[int]:
         """Those of `seqs` that are deleted."""
         asked = set(seqs)

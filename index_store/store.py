@@ -189,6 +189,10 @@ class ImageStore:
         """Raises UnknownImage."""
         return self.catalog.image(self.collection(name), image_id)
 
+    def stored(self, name: str, image_id: str) -> tuple[ImageRecord, Vectors]:
+        """A picture and its stored vector (D,) float32. Raises UnknownImage."""
+        return self.catalog.stored(self._bound(name), image_id)
+
     def kept(self, name: str, image_id: str) -> KeptFacts | None:
         """What is kept of a picture besides its vector, if anything."""
         return self.catalog.kept_facts(self.collection(name), image_id)

@@ -6,7 +6,9 @@ from typing import Self
 
 from extractor import Batcher, Extractor, Parts, load_extractor
 from index_store import Catalog, ImageStore
+from retrieval.comparer import Comparer
 from retrieval.policy import Policy
+from retrieval.query import Reader
 from retrieval.retriever import Retriever
 from retrieval.settings import Settings
 
@@ -20,9 +22,12 @@ class Engine:
 
     extractor: Extractor
     batcher: Batcher
-    store: ImageStore
-    retriever: Retriever
     parts: Parts
+    store: ImageStore
+    reader: Reader
+    policy: Policy
+    retriever: Retriever
+    comparer: Comparer
 
     @classmethod
     def open(cls, settings: Settings, catalog: Catalog) -> Self:
@@ -35,7 +40,10 @@ class Engine:
         if settings.search.mode == "thorough":
             parts.load()
         policy = Policy(settings.search, store, extractor.fingerprint)
-        return cls(extractor, batcher, store, Retriever(settings, batcher, parts, store, policy), parts)
+        reader = Reader(settings, batcher, parts, store)
+        retriever = Retriever(settings.search, reader, store, policy)
+        comparer = Comparer(store, reader, policy)
+        return cls(extractor, batcher, parts, store, reader, policy, retriever, comparer)
 
     def __enter__(self) -> Self:
         return self
@@ -45,5 +53,5 @@ class Engine:
 
     def close(self) -> None:
         """Finishes what is queued."""
-        self.retriever.close()
+        self.reader.close()
         self.batcher.close()

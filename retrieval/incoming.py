@@ -8,19 +8,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from flask import request, url_for
+from werkzeug.datastructures import FileStorage
 
 from index_store import Once
 from retrieval import replies
 from retrieval.answer import Answer, several
 from retrieval.answers import AddAnswer, SearchAnswer
+from retrieval.comparer import Side
 from retrieval.errors import BadPayload, IdTaken, InputError
-from retrieval.fields import is_strict
-from retrieval.options import NewPicture, Receipt
-from retrieval.payload import ImageSource, Payload, read_payload
+from retrieval.fields import from_text, is_strict
+from retrieval.options import NewPicture, Receipt, Stored
+from retrieval.payload import ImageSource, Payload, read_fields, read_payload, refuse_files, take_image, uploaded
 from retrieval.problems import body, body_of
 from retrieval.query import FAILURES, Failure
 from retrieval.resource import Reply, ServiceResource
-from retrieval.schemas import AddFields, BatchFields, ItemFields, NoFields, SearchFields
+from retrieval.schemas import AddFields, BatchFields, CompareFields, ItemFields, NoFields, SearchFields, StoredFields
 
 KEY = "Idempotency-Key"
 KEY_PATTERN = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
@@ -40,6 +42,33 @@ class Search(ServiceResource):
         answers = [_found(fields.collection, each) for each in found]
         repeats = [[] if isinstance(each, FAILURES) else replies.repeats(each) for each in found]
         return _gathered(payload, answers, [{"repeats": each} for each in repeats]).response()
+
+
+class Compare(ServiceResource):
+    """POST two pictures, sent or stored; reply with how they relate."""
+
+    def post(self) -> Reply:
+        fields = read_fields(request)
+        one, other = (self._side(name, fields.pop(name, None)) for name in ("a", "b"))
+        refuse_files(fields)
+        options = CompareFields.of(fields, is_strict(request)).options()
+        return replies.comparison_reply(self.service.engine.comparer.compare(one, other, options))
+
+    def _side(self, name: str, given: Any) -> Side:
+        """Of a form: a file, or an object in JSON."""
+        limits = self.service.settings.input
+        if isinstance(given, FileStorage):
+            return uploaded(given, limits)
+        about = from_text(given)
+        if not isinstance(about, dict):
+            raise BadPayload(f'{name}: give a picture as {{"url": ...}}, {{"base64": ...}} or {{"id": ...}}, or a file')
+        if about.get("id") is not None:
+            stored = StoredFields.of(about, strict=True)
+            return Stored(stored.collection, stored.id)
+        rest = dict(about)
+        image = take_image(rest, limits)
+        NoFields.of(rest, strict=True)
+        return image
 
 
 class Add(ServiceResource):

@@ -39,6 +39,23 @@ class AddOptions:
 
 
 @dataclass(frozen=True)
+class CompareOptions:
+    """By what two pictures are judged; without a `collection` by what holds for any."""
+
+    collection: str | None = None
+    target_precision: float | None = None
+    mode: Mode | None = None
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A remembered picture, by the names of its collection and of itself."""
+
+    collection: str
+    id: str
+
+
+@dataclass(frozen=True)
 class NewPicture:
     """A picture to be remembered; without an id it gets one."""
 

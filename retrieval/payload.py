@@ -83,7 +83,7 @@ def _batch(fields: dict[str, Any], limits: InputSettings) -> Payload:
     if len(given) > limits.max_batch:
         raise BadPayload(f"images: {len(given)} pictures; at most {limits.max_batch} are taken in one request.")
     if isinstance(given[0], FileStorage):
-        return Payload(fields, [_uploaded(file, limits) for file in given], _items(fields, len(given)), is_batch=True)
+        return Payload(fields, [uploaded(file, limits) for file in given], _items(fields, len(given)), is_batch=True)
     items = [dict(item) if isinstance(item, dict) else {"base64": item} for item in given]
     return Payload(fields, [_numbered(n, item, limits) for n, item in enumerate(items)], items, is_batch=True)
 
@@ -135,7 +135,7 @@ def take_image(fields: dict[str, Any], limits: InputSettings) -> ImageSource:
     if name == "data":  # the first version of this service: {"type": "url" | "base64", "data": ...}
         name = fields.pop("type", None)
     if name == "image":
-        return _uploaded(value, limits)
+        return uploaded(value, limits)
     if name not in ("url", "base64"):
         raise BadPayload('With "data", the field "type" must be "url" or "base64".')
     if not isinstance(value, str):
@@ -177,7 +177,8 @@ def _single(form: MultiDict[str, Any], taken: MultiDict[str, str] | None = None)
     return form.to_dict()
 
 
-def _uploaded(file: Any, limits: InputSettings) -> ImageSource:
+def uploaded(file: Any, limits: InputSettings) -> ImageSource:
+    """An uploaded file as a picture. Raises BadPayload."""
     if not isinstance(file, FileStorage):
         raise BadPayload(f'The field "image" must be an uploaded file; {HOW}.')
     return ImageSource(_base_name(file.filename), partial(_contents, file, limits.max_bytes))

@@ -6,6 +6,7 @@ from typing import Any
 
 from index_store import Collection, CollectionStats, Group, ImageRecord, Job, KeptFacts, Pair
 from retrieval.answers import AddAnswer, SearchAnswer, Took
+from retrieval.comparer import Comparison
 from retrieval.verdicts import Verdict
 
 
@@ -30,6 +31,23 @@ def add_reply(collection: str, answer: AddAnswer) -> dict[str, Any]:
     }
 
 
+def comparison_reply(comparison: Comparison) -> dict[str, Any]:
+    """200 of POST /compare."""
+    return {
+        "score": comparison.score,
+        "confidence": confidence(comparison.confidence),
+        "relation": comparison.relation,
+        "duplicate": comparison.duplicate,
+        "marked": comparison.marked,
+        "took_ms": {"total": round(comparison.took_ms, 2)},
+    }
+
+
+def confidence(value: float | None) -> float | None:
+    """The field `confidence`, to four decimals; never rounded up to certainty."""
+    return value if value in (None, 1.0) else min(round(value, 4), 0.9999)
+
+
 def repeats(answer: SearchAnswer) -> list[dict[str, Any]]:
     """The field `repeats` of a picture in a batch: earlier pictures of the batch that it is a copy of, best first."""
     return [asdict(each) for each in answer.in_batch]
@@ -50,7 +68,7 @@ def _match(verdict: Verdict) -> dict[str, Any]:
         "id": match.image.id,
         "score": match.score,
         **refined,
-        "confidence": None if verdict.confidence is None else round(verdict.confidence, 4),
+        "confidence": confidence(verdict.confidence),
         "relation": verdict.relation,
         "source": match.image.source,
         "metadata": match.image.metadata,

@@ -7,7 +7,6 @@ from time import perf_counter
 
 import numpy as np
 
-from extractor import Batcher, Parts
 from extractor.interface import Vectors
 from index_store import (
     DUPLICATE,
@@ -31,7 +30,7 @@ from retrieval.payload import ImageSource
 from retrieval.picture import Picture
 from retrieval.policy import Policy
 from retrieval.query import FAILURES, Failure, Query, Reader
-from retrieval.settings import Settings
+from retrieval.settings import SearchSettings
 from retrieval.verdicts import Judge, Verdict, outcome_of, respecting
 
 
@@ -59,23 +58,19 @@ class Retriever:
     Of a batch, a picture that cannot be used has the error as its answer. Raises the errors of the store.
     """
 
-    def __init__(self, settings: Settings, batcher: Batcher, parts: Parts, store: ImageStore, policy: Policy) -> None:
+    def __init__(self, settings: SearchSettings, reader: Reader, store: ImageStore, policy: Policy) -> None:
         self._settings = settings
+        self._reader = reader
         self._store = store
         self._marks = Marks(store.catalog)
-        self._reader = Reader(settings, batcher, parts, store)
-        self.policy = policy
-
-    def close(self) -> None:
-        """Ends its threads."""
-        self._reader.close()
+        self._policy = policy
 
     def search(self, sources: Sequence[ImageSource], options: SearchOptions) -> list[SearchAnswer | Failure]:
         """Of each picture the nearest remembered ones, and which earlier ones of the batch it repeats."""
         self._depth(options)
         bound = self._store.collection(options.collection)  # first: an unknown one is told at once
-        mode = "fast" if options.refinement else self.policy.mode(options.mode)
-        judge = self.policy.judge(bound, mode, options.target_precision)
+        mode = "fast" if options.refinement else self._policy.mode(options.mode)
+        judge = self._policy.judge(bound, mode, options.target_precision)
         least = options.min_score if options.target_precision is None else judge.threshold
         options = replace(options, mode=mode, min_score=least)
         searched = self._reader.each(lambda source: self._searched(source, options, judge, len(sources) > 1), sources)
@@ -96,7 +91,7 @@ class Retriever:
         for name in options.against:
             self._store.collection(name)
         bound = self._store.find_collection(options.collection)
-        judge = self.policy.judge(bound, self.policy.mode(options.mode), options.target_precision)
+        judge = self._policy.judge(bound, self._policy.mode(options.mode), options.target_precision)
         prepared = self._reader.each(lambda picture: self._prepared(picture, options), pictures)
         new = [each.new for each in prepared if not isinstance(each, FAILURES)]
         if not new:
@@ -142,15 +137,15 @@ class Retriever:
         return query, RefinedMatches(matches, matches)
 
     def _depth(self, options: SearchOptions) -> int:
-        most = self._settings.search.max_top_k
+        most = self._settings.max_top_k
         if options.top_k is not None and options.top_k > most:
             raise BadPayload(f"top_k: at most {most}")
-        return options.top_k or self._settings.search.top_k
+        return options.top_k or self._settings.top_k
 
     def _prepared(self, picture: NewPicture, options: AddOptions) -> _Prepared:
         names = [options.collection, *options.against]
         query = self._reader.query(picture.source, names, whole=True)
-        if self.policy.mode(options.mode) == "thorough":
+        if self._policy.mode(options.mode) == "thorough":
             query = self._reader.with_parts(query, self._best(names, query))
         if query.picture is None:
             raise ValueError("what is remembered has to be decoded")

@@ -18,7 +18,7 @@ from retrieval.fields import (
     Score,
     from_text,
 )
-from retrieval.options import AddOptions, Mode, SearchOptions
+from retrieval.options import AddOptions, CompareOptions, Mode, SearchOptions
 from retrieval.refine_fields import Refine
 
 
@@ -48,6 +48,25 @@ class SearchFields(Fields):
         """The same as the Retriever takes it."""
         plain = {name: getattr(self, name) for name in type(self).model_fields if name != "refine"}
         return SearchOptions(**plain, refinement=self.refine.refinement(refine_depth) if self.refine else None)
+
+
+class CompareFields(Fields):
+    """POST /compare, besides the two pictures."""
+
+    collection: CollectionName | None = None
+    target_precision: Precision | None = None
+    mode: Mode | None = None
+
+    def options(self) -> CompareOptions:
+        """The same as the Comparer takes it."""
+        return CompareOptions(self.collection, self.target_precision, self.mode)
+
+
+class StoredFields(Fields):
+    """A stored picture in a POST /compare."""
+
+    id: ImageId
+    collection: CollectionName = DEFAULT_COLLECTION
 
 
 class NoFields(Fields):

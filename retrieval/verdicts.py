@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from index_store import DUPLICATE, Facts, Match, Relation, relation
-from index_store.pairs import PairVerdicts, pair_of
+from index_store.pairs import PairVerdict, PairVerdicts, pair_of
 
 Outcome = Literal["duplicate", "new", "indeterminate"]
 
@@ -40,13 +40,14 @@ class Judge:
 
     def verdict(self, query: Facts, match: Match) -> Verdict:
         """Of the pictures alone."""
-        found = relation(query, match.image, match.score, self.threshold)
-        return Verdict(match, found, self._confidence(found, match.score))
+        return Verdict(match, *self.opinion(query, match.image, match.score))
 
-    def _confidence(self, found: Relation, score: float) -> float | None:
+    def opinion(self, one: Facts, other: Facts, score: float) -> tuple[Relation, float | None]:
+        """How two pictures relate, and the confidence of it."""
+        found = relation(one, other, score, self.threshold)
         if found in ("exact", "identical"):
-            return 1.0
-        return self.confidence(score) if self.confidence and found != "indeterminate" else None
+            return found, 1.0
+        return found, self.confidence(score) if self.confidence and found != "indeterminate" else None
 
 
 def respecting(marks: PairVerdicts, verdicts: list[Verdict]) -> list[Verdict]:
@@ -60,20 +61,19 @@ def respecting(marks: PairVerdicts, verdicts: list[Verdict]) -> list[Verdict]:
     decided: list[Verdict] = []
     for verdict in verdicts:
         said = next((mark for each in decided if each.is_duplicate and (mark := _mark(marks, each, verdict))), None)
-        decided.append(_overruled(verdict, said))
+        decided.append(replace(verdict, relation=overruled(verdict.relation, said)))
     return decided
 
 
-def _mark(marks: PairVerdicts, one: Verdict, other: Verdict) -> str | None:
+def _mark(marks: PairVerdicts, one: Verdict, other: Verdict) -> PairVerdict | None:
     return marks.get(pair_of(one.match.image.seq, other.match.image.seq))
 
 
-def _overruled(verdict: Verdict, said: str | None) -> Verdict:
-    if said == "not_duplicates" and verdict.relation == "near":
-        return replace(verdict, relation="similar")
-    if said == "duplicates" and not verdict.is_duplicate:
-        return replace(verdict, relation="near")
-    return verdict
+def overruled(found: Relation, said: PairVerdict | None) -> Relation:
+    """A relation, unless somebody has said otherwise of the pair; the same bytes or pixels nobody can talk away."""
+    if said == "not_duplicates" and found == "near":
+        return "similar"
+    return "near" if said == "duplicates" and found not in DUPLICATE else found
 
 
 def outcome_of(indeterminate: bool, verdicts: Sequence[Verdict]) -> Outcome:

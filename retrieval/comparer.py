@@ -1,0 +1,92 @@
+"""Two pictures -> how they relate."""
+
+from dataclasses import dataclass
+from time import perf_counter
+
+from index_store import DUPLICATE, Collection, ImageStore, Marks, Relation, score_of
+from index_store.pairs import PairVerdict, pair_of
+from retrieval.options import CompareOptions, Stored
+from retrieval.payload import ImageSource
+from retrieval.policy import Policy
+from retrieval.query import FAILURES, Query, Reader
+from retrieval.verdicts import overruled
+
+Side = ImageSource | Stored
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How two pictures relate: `score` is their cosine in [-1, 1], higher is closer; `confidence` as in a Verdict.
+
+    marked: what somebody has said of them, where both are stored; it settles the relation, unless they are the same.
+    """
+
+    score: float
+    relation: Relation
+    confidence: float | None
+    marked: PairVerdict | None
+    took_ms: float
+
+    @property
+    def duplicate(self) -> bool:
+        """Whether one is a copy of the other."""
+        return self.relation in DUPLICATE
+
+
+class Comparer:
+    """Compares pictures that are sent, or stored, with each other."""
+
+    def __init__(self, store: ImageStore, reader: Reader, policy: Policy) -> None:
+        self._store = store
+        self._reader = reader
+        self._policy = policy
+
+    def compare(self, one: Side, other: Side, options: CompareOptions) -> Comparison:
+        """Whether they are copies, by what holds for a collection, or for two pictures alone.
+
+        A thorough comparison looks for the parts of each in the other. Of a stored picture there is only its vector,
+        so it is looked for as a whole. Raises UnknownCollection, UnknownImage, FingerprintMismatch, NotCalibrated and
+        the errors of image input.
+        """
+        started = perf_counter()
+        mode = self._policy.mode(options.mode)
+        judge = self._policy.judge(self._bound(options.collection, one, other), mode, options.target_precision)
+        left, right = self._queries(one, other)
+        score = _score(left, right)
+        if mode == "thorough":
+            left, right = (self._reader.with_parts(each, score) for each in (left, right))
+            score = _score(left, right)
+        relation, confidence = judge.opinion(left.facts, right.facts, score)
+        marked = self._marked(left, right)
+        took_ms = 1e3 * (perf_counter() - started)
+        return Comparison(score, overruled(relation, marked), confidence, marked, took_ms)
+
+    def _bound(self, name: str | None, *sides: Side) -> Collection | None:
+        """The collection that was named, else that of a stored picture."""
+        names = [name, *(side.collection for side in sides if isinstance(side, Stored))]
+        named = next((each for each in names if each is not None), None)
+        return None if named is None else self._store.collection(named)
+
+    def _queries(self, *sides: Side) -> list[Query]:
+        found = self._reader.each(self._query, sides)
+        for each in found:
+            if isinstance(each, FAILURES):
+                raise each
+        return [each for each in found if isinstance(each, Query)]
+
+    def _query(self, side: Side) -> Query:
+        if isinstance(side, Stored):
+            record, vector = self._store.stored(side.collection, side.id)
+            return Query(vector[None], b"", None, record, 0.0, 0.0)
+        return self._reader.query(side, [], whole=True)
+
+    def _marked(self, left: Query, right: Query) -> PairVerdict | None:
+        if left.known is None or right.known is None:
+            return None
+        pair = pair_of(left.known.seq, right.known.seq)
+        return Marks(self._store.catalog).among(pair).get(pair)
+
+
+def _score(left: Query, right: Query) -> float:
+    """The better of each looked for in the other."""
+    return max(score_of(left.views, right.vector[None]) + score_of(right.views, left.vector[None]))
