@@ -28,7 +28,7 @@ from index_store.rows import (
     records_of,
     same_bytes,
     seqs_alive,
-    vectors_of,
+    unit_vector,
 )
 from index_store.schema import collections, generations, images
 
@@ -122,17 +122,17 @@ class Catalog:
             return records_of(connection, seqs)
 
     def same_bytes(self, collection: Collection, sha256: str) -> tuple[ImageRecord, Vectors] | None:
-        """The oldest image with these very bytes, and its stored vector (D,) float32."""
+        """The oldest image with these very bytes, and its stored vector (D,) float32, of norm 1."""
         with self.reading() as connection:
             seq = same_bytes(connection, collection, sha256)
             found = records_of(connection, [seq]) if seq is not None else {}
-            return (found[seq], vectors_of(connection, collection, [seq])[0]) if seq in found else None
+            return (found[seq], unit_vector(connection, collection, seq)) if seq in found else None
 
     def stored(self, collection: Collection, image_id: str) -> tuple[ImageRecord, Vectors]:
-        """An image and its stored vector (D,) float32. Raises UnknownImage."""
+        """An image and its stored vector (D,) float32, of norm 1. Raises UnknownImage."""
         with self.reading() as connection:
             row = find_image(connection, collection, image_id)
-            return as_record(row), vectors_of(connection, collection, [row.seq])[0]
+            return as_record(row), unit_vector(connection, collection, row.seq)
 
     def gone(self, seqs: Iterable[int]) -> set[int]:
         """Those of `seqs` that are deleted."""

@@ -89,13 +89,20 @@ def same_bytes(connection: Connection, collection: Collection, sha256: str) -> i
 
 
 def vectors_of(connection: Connection, collection: Collection, seqs: Sequence[int]) -> Vectors:
-    """Stored vectors (M, D) float32 of images that exist, in the order of `seqs`."""
+    """Stored vectors (M, D) float32 of images that exist, in the order of `seqs`; their length is a little off one."""
     found: dict[int, bytes] = {}
     for chunk in _chunks(seqs):
         rows = connection.execute(select(images.c.seq, images.c.vector).where(images.c.seq.in_(chunk)))
         found.update((row.seq, row.vector) for row in rows)
     halves = np.frombuffer(b"".join(found[seq] for seq in seqs), dtype=VECTOR_DTYPE)
     return halves.reshape(len(seqs), collection.dim).astype(np.float32)
+
+
+def unit_vector(connection: Connection, collection: Collection, seq: int) -> Vectors:
+    """The stored vector (D,) float32 of an image that exists, of norm 1, as a query has to be."""
+    (vector,) = vectors_of(connection, collection, [seq])
+    unit: Vectors = vector / (np.linalg.norm(vector) or 1)
+    return unit
 
 
 def insert_images(connection: Connection, collection: Collection, new: Sequence[NewImage]) -> list[int]:

@@ -108,12 +108,15 @@ class Retriever:
     def _searched(self, source: ImageSource, options: SearchOptions, judge: Judge, in_batch: bool) -> _Searched:
         query = self._reader.query(source, [options.collection], whole=False)
         started = perf_counter()
+        embedded_ms = query.embed_ms
         query, found = self._nearest(query, options)
         told, plain = (
             [each for each in self._judged(judge, query.facts, matches) if _reaches(each.match, options.min_score)]
             for matches in (found.refined, found.plain)
         )
-        answer = SearchAnswer(told, outcome_of(query.facts.indeterminate, plain), _took(query, started))
+        search_ms = 1e3 * (perf_counter() - started) - (query.embed_ms - embedded_ms)
+        took = Took(query.decode_ms, query.embed_ms, search_ms)
+        answer = SearchAnswer(told, outcome_of(query.facts.indeterminate, plain), took)
         facts = PictureFacts.of(query.facts) if in_batch else query.facts  # which may hold the whole picture
         return _Searched(answer, facts, query.views)
 
@@ -205,7 +208,3 @@ def new_image(image_id: str, picture: Picture, vector: Vectors, source: str | No
 
 def _reaches(match: Match, min_score: float | None) -> bool:
     return min_score is None or match.score >= min_score
-
-
-def _took(query: Query, started: float) -> Took:
-    return Took(query.decode_ms, query.embed_ms, 1e3 * (perf_counter() - started))
