@@ -24,7 +24,7 @@ from retrieval.errors import CannotCalibrate, NotCalibrated
 from retrieval.job_runner import run
 from retrieval.settings import Settings
 from scripts import calibrate as command
-from scripts.measure_calibration import measure
+from scripts.measure_calibration import Measured, measure
 from tests.corpus import photo
 from tests.service.server import ROOT, configuration
 
@@ -266,10 +266,16 @@ def test_what_is_shipped_can_be_read():
         assert calibration.threshold(0.9) < calibration.threshold(0.99) < calibration.threshold(0.999)
 
 
+def kept(measured: list[Measured]) -> None:
+    """The lowest target can always be told here; whichever can is reached within two points."""
+    assert measured[0].threshold is not None
+    for each in measured:
+        assert each.threshold is None or each.precision > each.target - 0.02, each
+
+
 @pytest.mark.slow
 def test_thresholds_keep_their_word_on_other_edits_and_on_strangers(own, tmp_path):
-    for each in measure(own, save(tmp_path / "many", range(200), (96, 72)), split=0, edits=4):
-        assert each.threshold is None or each.precision > each.target - 0.02, each
+    kept(list(measure(own, save(tmp_path / "many", range(200), (96, 72)), split=0, edits=4)))
 
 
 @pytest.mark.slow
@@ -279,7 +285,4 @@ def test_thresholds_of_the_real_model_keep_their_word(settings, tmp_path):
     photos = sorted((ROOT / "../shared/data/photos").glob("*.jpg"))[::3]
     files = [ImageFile(path.name, path, source=str(path.resolve())) for path in photos]
     own = settings(extractor={"name": "sscd", "model_dir": str(ROOT / ".models")})
-    measured = list(measure(own, files or save(tmp_path / "many", range(100), (320, 240)), split=0, edits=4))
-    assert measured[0].threshold is not None
-    for each in measured:
-        assert each.threshold is None or each.precision > each.target - 0.02, each
+    kept(list(measure(own, files or save(tmp_path / "many", range(100), (320, 240)), split=0, edits=4)))
