@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from evaluation.edits import Case
+from extractor import load_extractor
 from index_store import Catalog, JobBoard
 from retrieval import calibrations
 from retrieval.bulk import BulkAdder, ImageFile
@@ -25,6 +26,7 @@ from retrieval.job_runner import run
 from retrieval.settings import Settings
 from scripts import calibrate as command
 from scripts.measure_calibration import Measured, measure
+from tests.chosen import settings_of
 from tests.corpus import photo
 from tests.service.server import ROOT, configuration
 
@@ -276,6 +278,14 @@ def kept(measured: list[Measured]) -> None:
 @pytest.mark.slow
 def test_thresholds_keep_their_word_on_other_edits_and_on_strangers(own, tmp_path):
     kept(list(measure(own, save(tmp_path / "many", range(200), (96, 72)), split=0, edits=4)))
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("name", ["sscd", "sscd_distilled"])
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+def test_the_models_that_setup_installs_have_defaults(name, engine):
+    extractor = load_extractor(settings_of({"name": name, "engine": engine, "model_dir": str(ROOT / ".models")}))
+    assert calibrations.default(extractor.fingerprint, "fast") is not None
 
 
 @pytest.mark.slow
