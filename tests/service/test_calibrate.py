@@ -290,9 +290,13 @@ def test_the_models_that_setup_installs_have_defaults(name, engine):
 
 @pytest.mark.slow
 @pytest.mark.model
-def test_thresholds_of_the_real_model_keep_their_word(settings, tmp_path):
-    """On photographs if they lie beside the checkout, else on generated pictures."""
-    photos = sorted((ROOT / "../shared/data/photos").glob("*.jpg"))[::3]
-    files = [ImageFile(path.name, path, source=str(path.resolve())) for path in photos]
+def test_thresholds_of_the_real_model_keep_their_word(settings):
+    """On 500 photographs, where they lie beside the checkout."""
+    photos = sorted((ROOT / "../shared/data/photos").resolve().glob("*.jpg"))
+    if not photos:
+        pytest.skip("takes photographs; the same is tested with thumbnails of generated pictures")
+    files = [ImageFile(path.name, path, source=str(path)) for path in photos]
     own = settings(extractor={"name": "sscd", "model_dir": str(ROOT / ".models")})
-    kept(list(measure(own, files or save(tmp_path / "many", range(100), (320, 240)), split=0, edits=4)))
+    measured = list(measure(own, files, split=0, edits=2))
+    kept(measured)
+    assert all(each.threshold is not None for each in measured)
