@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from index_store import Group, ImageStore, Marks, Policy, Terms, find_groups
+from index_store import Group, Grouping, ImageStore, Marks, Policy, Terms, find_groups
 from index_store.policy import DEFAULT, RULES
 from index_store.view import Snapshot
 from tests.index_store.group_oracle import Oracle, Told, circle, records, same, told
@@ -298,6 +298,18 @@ def test_deleted_pictures_are_in_no_group() -> None:
         store.delete(NAME, "0")
         store.delete(NAME, "3")
         assert ids(told(groups(store))) == [("1", {"2"})]
+
+
+@pytest.mark.parametrize("by_index", [False, True])
+def test_a_moment_is_gone_through_as_it_was_less_what_was_deleted(by_index: bool) -> None:
+    with holding([distinct(str(n), STRANGERS[0]) for n in range(5)], "both", by_index) as store:
+        moment, terms = store.moment(NAME), Terms(LEAST, Policy.parse("newest"))
+        store.delete(NAME, "1")
+        store.delete(NAME, "4")
+        store.add(NAME, [distinct("later", STRANGERS[0])])
+        ((found,),) = [found for _, found in Grouping(store.catalog, terms, moment).groups() if found]
+        seqs = [found.keeper, *(link.seq for link in found.links)]
+        assert [store.catalog.images_by_seq([seq])[seq].id for seq in seqs] == ["3", "0", "2"]
 
 
 def test_what_changes_while_groups_are_told_is_left_out() -> None:

@@ -167,20 +167,9 @@ def test_pages_that_are_no_longer_kept_are_410(shelf, data_dir):
 def test_a_made_up_cursor_is_refused(shelf, headers):
     cursor = shelf.get(f"{PATH}?{SETTINGS}&limit=1").json["next"]
     key, _, offset = cursor.partition(".")
-    for bad in (
-        "",
-        "1",
-        "../../catalog.db",
-        key,
-        f"{key}.x",
-        f"{key}.-1",
-        f"{key}.{int(offset) - 1}",
-        f"{key}.{10**14}",
-        f"{key}.{10**15}",
-        f"{key}/../{key}.0",
-        f"{key}.{offset}\n",
-        f"{'0' * 16}-{key[17:]}.0",
-    ):
+    offsets = ("x", "-1", int(offset) - 1, int(offset) + 10**6, 10**14, 10**15, f"{offset}\n")
+    made_up = ("", "1", "../../catalog.db", key, f"{key}/../{key}.0", f"{'0' * 16}-{key[17:]}.0")
+    for bad in (*made_up, *(f"{key}.{each}" for each in offsets)):
         answer = shelf.get(PATH, query_string={"min_score": 0.95, "after": bad}, headers=headers)
         assert is_problem(answer, 400), bad
     assert is_problem(shelf.get(f"{PATH}?after={cursor}"), 400)  # of other parameters
@@ -241,6 +230,10 @@ def test_one_collection_against_another(shelf):
 @pytest.mark.parametrize("headers", [{}, LINES])
 def test_parameters_that_make_no_sense_are_refused(shelf, query, status, headers):
     assert is_problem(shelf.get(f"{PATH}?{query}", headers=headers), status)
+
+
+def test_lines_have_no_pages(shelf):
+    assert is_problem(shelf.get(f"{PATH}?limit=2", headers=LINES), 400)
 
 
 def test_an_unknown_collection_is_404(client):
