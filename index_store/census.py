@@ -1,4 +1,4 @@
-"""A census: the little that finding duplicate groups holds of every picture of a collection, some 60 bytes each."""
+"""A census: the little that finding duplicate groups holds of every picture of a collection, some 80 bytes each."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from index_store.view import Snapshot
 CHUNK = 4096
 Places = NDArray[np.intp]
 BYTES, PIXELS = 0, 1  # rows of digests
+_DIGEST = np.dtype("S16")
 
 
 def is_indeterminate(image: ImageRecord) -> bool:
@@ -26,14 +27,14 @@ def is_indeterminate(image: ImageRecord) -> bool:
 class Census:
     """The N pictures of a snapshot, by place: in the order of their `seqs`, ascending.
 
-    `order` has the places in the policy's order. `digests` (2, N) are 64 bits of the SHA-256 of each one's bytes and of
-    its pixels, so equal ones have still to be compared in full. `free` are those that no group has settled yet.
+    `order` has the places in the policy's order. `digests` (2, N) are 128 bits of the SHA-256 of each one's bytes and
+    pixels: nobody finds two that are alike. `free` are those that no group has settled yet.
     """
 
     snapshot: Snapshot
     seqs: Seqs
     order: Places
-    digests: NDArray[np.uint64]
+    digests: NDArray[np.bytes_]
     by_digest: Places
     indeterminate: NDArray[np.bool_]
     free: NDArray[np.bool_]
@@ -44,10 +45,10 @@ class Census:
         keys, digests, indeterminate = [], [], []
         for images in _chunks(catalog, moment):
             keys.append(np.array([policy.key(image) for image in images], dtype=np.int64))
-            digests.append(np.array([_digests(image) for image in images], dtype=np.uint64))
+            digests.append(np.array([_digests(image) for image in images], dtype=_DIGEST))
             indeterminate.append(np.array([is_indeterminate(image) for image in images]))
         columns = np.concatenate(keys or [np.empty((0, 1), dtype=np.int64)]).T
-        both = np.ascontiguousarray(np.concatenate(digests or [np.empty((0, 2), dtype=np.uint64)]).T)
+        both = np.ascontiguousarray(np.concatenate(digests or [np.empty((0, 2), dtype=_DIGEST)]).T)
         return cls(
             snapshot=moment.snapshot,
             seqs=columns[-1].copy(),  # a policy's last resort
@@ -65,7 +66,7 @@ class Census:
         inside[inside] = self.seqs[places[inside]] == seqs[inside]
         return places[inside]
 
-    def with_digest(self, kind: int, digest: np.uint64) -> Places:
+    def with_digest(self, kind: int, digest: bytes) -> Places:
         """Places of the pictures with this digest of BYTES or PIXELS."""
         order = self.by_digest[kind]
         first, last = (np.searchsorted(self.digests[kind], digest, side, sorter=order) for side in ("left", "right"))
@@ -85,5 +86,5 @@ def _chunks(catalog: Catalog, moment: Moment) -> Iterator[list[ImageRecord]]:
         after = held[-1].seq
 
 
-def _digests(image: ImageRecord) -> tuple[int, int]:
-    return int(image.sha256[:16], 16), int(image.pixels_sha256[:16], 16)
+def _digests(image: ImageRecord) -> tuple[bytes, bytes]:
+    return bytes.fromhex(image.sha256[:32]), bytes.fromhex(image.pixels_sha256[:32])

@@ -104,7 +104,7 @@ def _members(
 
 
 def _relation(keeper: ImageRecord, image: ImageRecord, link: Link, terms: Terms) -> MemberRelation | None:
-    """None for a picture that only looked like a copy by the part of the digests that a census holds."""
+    """None for a picture that only seemed a copy, by the part of a digest that a census holds."""
     if image.sha256 == keeper.sha256:
         return "exact"
     if image.pixels_sha256 == keeper.pixels_sha256:

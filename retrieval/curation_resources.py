@@ -8,6 +8,7 @@ from flask import Response, request
 
 from index_store import Group, Marks
 from retrieval import replies
+from retrieval.errors import BadPayload
 from retrieval.fields import CollectionName, ImageId
 from retrieval.resource import Reply, ServiceResource
 from retrieval.schemas import CollectionQuery, DuplicatesQuery, ListQuery
@@ -68,6 +69,8 @@ class Duplicates(ServiceResource):
     def get(self, name: str) -> Reply:
         query = DuplicatesQuery.of_query(request)
         if request.accept_mimetypes.best_match([JSON, LINES]) == LINES:
+            if "limit" in query.model_fields_set:
+                raise BadPayload("limit: of pages; lines are told to the end")
             groups = self.service.duplicates.stream(name, query, query.after)
             return Response(_lines(name, query.against, groups), content_type=LINES)
         page = self.service.duplicates.page(name, query, query.after, query.limit)

@@ -64,8 +64,9 @@ class GroupFiles:
     def check(self, begin: Cursor) -> None:
         """Raises ResultGone, and BadPayload where no group begins."""
         with self._opened(begin.key) as file:
-            file.seek(max(begin.offset - 1, 0))
-            if begin.offset and file.read(1) != b"\n":
+            last = min(begin.offset, file.seek(0, os.SEEK_END)) - 1
+            file.seek(max(last, 0))
+            if begin.offset and (last + 1 < begin.offset or file.read(1) != b"\n"):
                 raise BadPayload("after: not the `next` of an earlier page")
 
     def read(self, begin: Cursor) -> Iterator[tuple[Found, Cursor | None]]:

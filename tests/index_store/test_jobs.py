@@ -26,6 +26,13 @@ def test_asking_again_for_what_waits_is_the_same_job(board: JobBoard, board_else
     assert board.ask("rebuild").id == board.ask("rebuild", None).id
 
 
+def test_options_are_part_of_the_work(board: JobBoard, board_elsewhere: JobBoard) -> None:
+    job = board.ask("duplicates", "a", {"keep": "oldest", "min_score": 0.5})
+    assert board_elsewhere.ask("duplicates", "a", {"min_score": 0.5, "keep": "oldest"}) == job
+    assert board.ask("duplicates", "a", {"keep": "newest"}).id != board.ask("duplicates", "a").id != job.id
+    assert (board.claim().options, board.job(job.id).options) == (job.options, {"keep": "oldest", "min_score": 0.5})
+
+
 def test_what_runs_already_may_be_asked_for_again(board: JobBoard) -> None:
     first = board.ask("rebuild")
     board.claim()
