@@ -18,11 +18,6 @@ BYTES, PIXELS = 0, 1  # rows of digests
 _DIGEST = np.dtype("S16")
 
 
-def is_indeterminate(image: ImageRecord) -> bool:
-    """Whether a picture has too little content for its vector to mean anything."""
-    return bool(getattr(image, "indeterminate", False))  # to be `image.indeterminate` once the catalog has it
-
-
 @dataclass(frozen=True, eq=False)
 class Census:
     """The N pictures of a snapshot, by place: in the order of their `seqs`, ascending.
@@ -46,7 +41,7 @@ class Census:
         for images in _chunks(catalog, moment):
             keys.append(np.array([policy.key(image) for image in images], dtype=np.int64))
             digests.append(np.array([_digests(image) for image in images], dtype=_DIGEST))
-            indeterminate.append(np.array([is_indeterminate(image) for image in images]))
+            indeterminate.append(np.array([image.indeterminate for image in images]))
         columns = np.concatenate(keys or [np.empty((0, 1), dtype=np.int64)]).T
         both = np.ascontiguousarray(np.concatenate(digests or [np.empty((0, 2), dtype=_DIGEST)]).T)
         return cls(

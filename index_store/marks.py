@@ -32,8 +32,9 @@ Picture = tuple[str, str]  # names of its collection and of itself
 
 @dataclass(frozen=True, eq=False)
 class MarkedVectors:
-    """Stored vectors (M, D) float32 of marked pairs, row by row, and whether they were marked as duplicates (M,)."""
+    """Ids of M marked pairs, their vectors (M, D) float32, row by row, and whether they are duplicates (M,)."""
 
+    ids: list[tuple[str, str]]
     a: Vectors
     b: Vectors
     duplicates: NDArray[np.bool_]
@@ -94,7 +95,8 @@ class Marks:
         with self.catalog.reading() as connection:
             while rows := connection.execute(within.where(pairs.c.number > after)).all():
                 sides = (_vectors([row.a for row in rows]), _vectors([row.b for row in rows]))
-                yield MarkedVectors(*sides, np.array([row.verdict == "duplicates" for row in rows]))
+                ids = [(row.a_id, row.b_id) for row in rows]
+                yield MarkedVectors(ids, *sides, np.array([row.verdict == "duplicates" for row in rows]))
                 after = rows[-1].number
 
 

@@ -51,7 +51,14 @@ _PAIR = (
 )
 
 PAIR_VECTORS = (
-    select(pairs.c.number, pairs.c.verdict, _a.c.vector.label("a"), _b.c.vector.label("b"))
+    select(
+        pairs.c.number,
+        pairs.c.verdict,
+        _a.c.id.label("a_id"),
+        _b.c.id.label("b_id"),
+        _a.c.vector.label("a"),
+        _b.c.vector.label("b"),
+    )
     .join(_a, _a.c.seq == pairs.c.a_seq)
     .join(_b, _b.c.seq == pairs.c.b_seq)
     .order_by(pairs.c.number)

@@ -105,7 +105,7 @@ class BulkAdder:
         if not self._reject:
             return Rules()
         bound = self._engine.store.find_collection(self._collection)
-        return Rules(self._engine.policy.judge(bound, "fast").threshold, reject=True)
+        return Rules(self._engine.judges.of(bound, "fast").threshold, reject=True)
 
     def _outcome(self, file: ImageFile, result: AddOutcome) -> FileOutcome:
         if result.status == "id_taken":  # by somebody else since this batch began, or by its namesake in this batch

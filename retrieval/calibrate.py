@@ -7,10 +7,9 @@ the collection holds otherwise count as wrong: the closest such pairs are told, 
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,8 +17,8 @@ from PIL.Image import Image
 
 from evaluation.edits import VERSION
 from extractor.interface import Vectors
-from index_store import Collection, ImageStore, Match
-from index_store.scoring import cosines
+from index_store import Collection, ImageStore, Marks, Match
+from index_store.scoring import best_cosines, pair_cosines
 from retrieval.calibration import Calibration, Evidence, MarkedPair, calibrated
 from retrieval.edited import Queries, Query, Sampling
 from retrieval.engine import Engine
@@ -70,7 +69,7 @@ class Tally:
         self.wrong += [match.score for match in wrong]
         source = query.source.drawn
         if query.steps:
-            self.copies.append(_score(source.vector, views))
+            self.copies.append(best_cosines(source.vector[None], views).item())
         else:
             self.pairs |= {frozenset((source.image.id, match.image.id)): match.score for match in wrong}
 
@@ -110,13 +109,9 @@ class Asker:
         return tallies
 
     def _ask(self, queries: Sequence[Query], views: Sequence[Vectors], tally: Tally) -> None:
-        for query, each, found in zip(queries, views, self._search(views), strict=True):
+        matches = self._store.search(self._collection, views, DEPTH)
+        for query, each, found in zip(queries, views, matches, strict=True):
             tally.add(query, each, [match for match in found if not self._is_shown(query, match)])
-
-    def _search(self, views: Sequence[Vectors]) -> list[list[Match]]:
-        """For each query the matches of all its views, each stored picture once, with its best score."""
-        found = iter(self._store.search(self._collection, np.concatenate(views), DEPTH))
-        return [_merged(list(islice(found, len(each)))) for each in views]
 
     def _is_shown(self, query: Query, match: Match) -> bool:
         return any(
@@ -134,13 +129,15 @@ def find_out(
     sampling: Sampling = USUAL,
     report: Report = lambda _: None,
 ) -> Calibrated:
-    """Calibrations of a collection for every mode; stores nothing.
+    """Calibrations of a collection for the modes asked for; stores nothing. What people have marked counts too.
 
     Raises UnknownCollection, FingerprintMismatch, and CannotCalibrate where too few pictures can be read.
     """
     store, collection = engine.store, engine.store.collection(name)
+    sampling = replace(sampling, marked=(*sampling.marked, *marked_in(store, collection)))
     queries = Queries(settings, store.catalog, collection, sampling)
-    tallies = Asker(store, name, modes_of(engine), sampling.marked).ask(queries, report)
+    modes = {mode: embed for mode, embed in modes_of(engine).items() if mode in sampling.modes}
+    tallies = Asker(store, name, modes, sampling.marked).ask(queries, report)
     if queries.pictures < FEWEST:
         raise CannotCalibrate(_too_few(name, queries))
     references = store.catalog.count(collection)
@@ -165,11 +162,18 @@ def calibrate(
     sampling: Sampling = USUAL,
     report: Report = lambda _: None,
 ) -> Calibrated:
-    """Calibrate a collection in every mode: searches go by it from then on. Raises as `find_out` does."""
+    """Calibrate a collection: searches go by it from then on. Raises as `find_out` does."""
     done = find_out(settings, engine, name, sampling, report)
     for mode, calibration in done.calibrations.items():
         engine.store.catalog.set_calibration(done.collection, mode, calibration.as_json())
     return done
+
+
+def marked_in(store: ImageStore, collection: Collection) -> Iterator[MarkedPair]:
+    """The pairs that people have marked within a collection."""
+    for some in Marks(store.catalog).vectors(collection):
+        scores = pair_cosines(some.a, some.b).tolist()
+        yield from map(MarkedPair, some.ids, scores, some.duplicates.tolist())
 
 
 def modes_of(engine: Engine) -> dict[str, Embed]:
@@ -185,21 +189,8 @@ def _thorough(engine: Engine) -> Embed:
     return embed
 
 
-def _merged(found: Sequence[Sequence[Match]]) -> list[Match]:
-    best: dict[int, Match] = {}
-    for match in (match for matches in found for match in matches):
-        if match.image.seq not in best or best[match.image.seq].score < match.score:
-            best[match.image.seq] = match
-    return list(best.values())
-
-
 def _too_few(name: str, queries: Queries) -> str:
     return (
         f"{queries.pictures} pictures of collection {name!r} could be used, {queries.unreadable} could not be read: a "
         f"calibration takes at least {FEWEST} that lie where they came from, in the library, or in the catalog (`keep`)"
     )
-
-
-def _score(vector: Vectors, views: Vectors) -> float:
-    """The best score of a stored vector (D,) with any of the views (V, D)."""
-    return max(float(cosines(vector[None], view)[0]) for view in views)

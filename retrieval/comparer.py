@@ -5,9 +5,9 @@ from time import perf_counter
 
 from index_store import DUPLICATE, Collection, ImageStore, Marks, Relation, score_of
 from index_store.pairs import PairVerdict, pair_of
+from retrieval.judges import Judges
 from retrieval.options import CompareOptions, Stored
 from retrieval.payload import ImageSource
-from retrieval.policy import Policy
 from retrieval.query import FAILURES, Query, Reader
 from retrieval.verdicts import overruled
 
@@ -36,10 +36,10 @@ class Comparison:
 class Comparer:
     """Compares pictures that are sent, or stored, with each other."""
 
-    def __init__(self, store: ImageStore, reader: Reader, policy: Policy) -> None:
+    def __init__(self, store: ImageStore, reader: Reader, judges: Judges) -> None:
         self._store = store
         self._reader = reader
-        self._policy = policy
+        self._judges = judges
 
     def compare(self, one: Side, other: Side, options: CompareOptions) -> Comparison:
         """Whether they are copies, by what holds for a collection, or for two pictures alone.
@@ -49,8 +49,8 @@ class Comparer:
         the errors of image input.
         """
         started = perf_counter()
-        mode = self._policy.mode(options.mode)
-        judge = self._policy.judge(self._bound(options.collection, one, other), mode, options.target_precision)
+        mode = self._judges.mode(options.mode)
+        judge = self._judges.of(self._bound(options.collection, one, other), mode, options.target_precision)
         left, right = self._queries(one, other)
         score = _score(left, right)
         if mode == "thorough":

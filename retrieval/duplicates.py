@@ -12,6 +12,7 @@ from index_store import Collection, Found, Group, Grouping, ImageStore, Marks, P
 from index_store.build import index_folder
 from retrieval.errors import BadPayload, NeedsJob
 from retrieval.group_files import Cursor, GroupFiles, Key
+from retrieval.judges import Judges
 from retrieval.schemas import DuplicateOptions
 from retrieval.settings import Settings
 
@@ -96,7 +97,8 @@ class Duplicates:
         return _Question(terms, Key(_digest(asked), _digest(state)), files, collections)
 
     def _terms(self, bound: Collection, options: DuplicateOptions) -> Terms:
-        own = self._settings.search.threshold if bound.threshold is None else bound.threshold
+        # Stored vectors are of whole pictures, as in a fast search.
+        own = Judges(self._settings.search, self._store, bound.fingerprint).threshold(bound, "fast")
         least = own if options.min_score is None else options.min_score
         return Terms(least, Policy.parse(options.keep), options.relation, options.against)
 

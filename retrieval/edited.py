@@ -23,6 +23,7 @@ TOGETHER = 8  # pictures in memory, with their edits; each is pasted on, and by,
 LONGEST = 1024  # pixels, as in the suite
 CHAINS = 2  # streams of random numbers beside the suite's
 OTHERS = 3
+MODES = ("fast", "thorough")
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Sampling:
     edits:    copies of each.
     seed:     of all that is random.
     prior:    share of the queries to come that are copies, above 0, at most 1.
-    marked:   pairs of stored pictures that people have marked.
+    marked:   pairs of stored pictures that are known to be copies or not, besides those that the catalog has.
+    modes:    of search, to be calibrated.
     """
 
     pictures: int = 500
@@ -41,6 +43,7 @@ class Sampling:
     seed: int = 0
     prior: float = PRIOR
     marked: tuple[MarkedPair, ...] = ()
+    modes: tuple[str, ...] = MODES
 
 
 @dataclass(frozen=True, eq=False)

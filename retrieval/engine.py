@@ -7,7 +7,7 @@ from typing import Self
 from extractor import Batcher, Extractor, Parts, load_extractor
 from index_store import Catalog, ImageStore
 from retrieval.comparer import Comparer
-from retrieval.policy import Policy
+from retrieval.judges import Judges
 from retrieval.query import Reader
 from retrieval.retriever import Retriever
 from retrieval.settings import Settings
@@ -25,7 +25,7 @@ class Engine:
     parts: Parts
     store: ImageStore
     reader: Reader
-    policy: Policy
+    judges: Judges
     retriever: Retriever
     comparer: Comparer
 
@@ -39,11 +39,11 @@ class Engine:
         parts = Parts(settings.extractor, extractor)
         if settings.search.mode == "thorough":
             parts.load()
-        policy = Policy(settings.search, store, extractor.fingerprint)
+        judges = Judges(settings.search, store, extractor.fingerprint)
         reader = Reader(settings, batcher, parts, store)
-        retriever = Retriever(settings.search, reader, store, policy)
-        comparer = Comparer(store, reader, policy)
-        return cls(extractor, batcher, parts, store, reader, policy, retriever, comparer)
+        retriever = Retriever(settings.search, reader, store, judges)
+        comparer = Comparer(store, reader, judges)
+        return cls(extractor, batcher, parts, store, reader, judges, retriever, comparer)
 
     def __enter__(self) -> Self:
         return self

@@ -43,7 +43,7 @@ class Collections(ServiceResource):
     """GET all collections, or POST a new, empty one."""
 
     def get(self) -> Reply:
-        threshold = self.service.engine.policy.threshold
+        threshold = self.service.engine.judges.threshold
         return {
             "collections": [
                 replies.collection_reply(each, threshold(each)) for each in self.service.store.collections()
@@ -53,7 +53,7 @@ class Collections(ServiceResource):
     def post(self) -> Reply:
         fields = NewCollection.of_body(request)
         made = self.service.store.create_collection(fields.name, fields.threshold)
-        reply = replies.collection_reply(made, self.service.engine.policy.threshold(made))
+        reply = replies.collection_reply(made, self.service.engine.judges.threshold(made))
         return reply, 201, {"Location": url_for("collection", name=made.name)}
 
 
@@ -63,7 +63,7 @@ class Collection(ServiceResource):
     def get(self, name: str) -> Reply:
         store = self.service.store
         found = store.collection(name)
-        return replies.collection_reply(found, self.service.engine.policy.threshold(found), store.stats(found))
+        return replies.collection_reply(found, self.service.engine.judges.threshold(found), store.stats(found))
 
     def delete(self, name: str) -> Reply:
         self.service.store.delete_collection(name)

@@ -25,10 +25,10 @@ from index_store import (
 )
 from retrieval.answers import AddAnswer, InBatch, SearchAnswer, Took
 from retrieval.errors import BadPayload
+from retrieval.judges import Judges
 from retrieval.options import AddOptions, NewPicture, Receipt, SearchOptions
 from retrieval.payload import ImageSource
 from retrieval.picture import Picture
-from retrieval.policy import Policy
 from retrieval.query import FAILURES, Failure, Query, Reader
 from retrieval.settings import SearchSettings
 from retrieval.verdicts import Judge, Verdict, outcome_of, respecting
@@ -58,19 +58,19 @@ class Retriever:
     Of a batch, a picture that cannot be used has the error as its answer. Raises the errors of the store.
     """
 
-    def __init__(self, settings: SearchSettings, reader: Reader, store: ImageStore, policy: Policy) -> None:
+    def __init__(self, settings: SearchSettings, reader: Reader, store: ImageStore, judges: Judges) -> None:
         self._settings = settings
         self._reader = reader
         self._store = store
         self._marks = Marks(store.catalog)
-        self._policy = policy
+        self._judges = judges
 
     def search(self, sources: Sequence[ImageSource], options: SearchOptions) -> list[SearchAnswer | Failure]:
         """Of each picture the nearest remembered ones, and which earlier ones of the batch it repeats."""
         self._depth(options)
         bound = self._store.collection(options.collection)  # first: an unknown one is told at once
-        mode = "fast" if options.refinement else self._policy.mode(options.mode)
-        judge = self._policy.judge(bound, mode, options.target_precision)
+        mode = "fast" if options.refinement else self._judges.mode(options.mode)
+        judge = self._judges.of(bound, mode, options.target_precision)
         least = options.min_score if options.target_precision is None else judge.threshold
         options = replace(options, mode=mode, min_score=least)
         searched = self._reader.each(lambda source: self._searched(source, options, judge, len(sources) > 1), sources)
@@ -91,7 +91,7 @@ class Retriever:
         for name in options.against:
             self._store.collection(name)
         bound = self._store.find_collection(options.collection)
-        judge = self._policy.judge(bound, self._policy.mode(options.mode), options.target_precision)
+        judge = self._judges.of(bound, self._judges.mode(options.mode), options.target_precision)
         prepared = self._reader.each(lambda picture: self._prepared(picture, options), pictures)
         new = [each.new for each in prepared if not isinstance(each, FAILURES)]
         if not new:
@@ -148,7 +148,7 @@ class Retriever:
     def _prepared(self, picture: NewPicture, options: AddOptions) -> _Prepared:
         names = [options.collection, *options.against]
         query = self._reader.query(picture.source, names, whole=True)
-        if self._policy.mode(options.mode) == "thorough":
+        if self._judges.mode(options.mode) == "thorough":
             query = self._reader.with_parts(query, self._best(names, query))
         if query.picture is None:
             raise ValueError("what is remembered has to be decoded")

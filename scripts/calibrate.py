@@ -24,7 +24,7 @@ from index_store import Catalog, StoreError
 from retrieval.bulk import BulkAdder, ImageFile
 from retrieval.calibrate import Calibrated, Report, calibrate, find_out
 from retrieval.calibrations import with_default
-from retrieval.edited import Sampling
+from retrieval.edited import MODES, Sampling
 from retrieval.engine import Engine
 from retrieval.errors import ServiceError
 from retrieval.fields import DEFAULT_COLLECTION
@@ -38,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
     if trouble := _misuse(given):
         parser.error(trouble)
-    sampling = Sampling(given.pictures, given.edits, given.seed, given.prior)
+    modes = (given.mode,) if given.mode else MODES
+    sampling = Sampling(given.pictures, given.edits, given.seed, given.prior, modes=modes)
     try:
         settings = load_settings(given.config)
         done = _of_folder(settings, given, sampling) if given.folder else _of_collection(settings, given, sampling)
@@ -136,6 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--pictures", type=int, default=usual.pictures, help="most that are drawn (%(default)s)")
     parser.add_argument("--edits", type=int, default=usual.edits, help="copies of each (%(default)s)")
     parser.add_argument("--seed", type=int, default=usual.seed, help="of all that is random (%(default)s)")
+    parser.add_argument("--mode", choices=MODES, help="of search (default: both; thorough takes three times as long)")
     text = "share of the pictures to come that are copies of something (%(default)s)"
     parser.add_argument("--prior", type=float, default=usual.prior, help=text)
     return parser

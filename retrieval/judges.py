@@ -9,7 +9,7 @@ from retrieval.settings import SearchSettings
 from retrieval.verdicts import Judge
 
 
-class Policy:
+class Judges:
     """Thresholds and confidences of collections, by mode of search; `fingerprint` is of the extractor that serves."""
 
     def __init__(self, settings: SearchSettings, store: ImageStore, fingerprint: str) -> None:
@@ -22,10 +22,10 @@ class Policy:
         """The mode of a search or an add."""
         return asked or self._settings.mode
 
-    def judge(self, collection: Collection | None, mode: Mode, target_precision: float | None = None) -> Judge:
+    def of(self, collection: Collection | None, mode: Mode, target_precision: float | None = None) -> Judge:
         """For a collection, or for one that is yet to be made, or for two pictures alone. Raises NotCalibrated."""
         own = self._calibrations.own(collection, mode) if collection else None
-        known = own or default(self._fingerprint, mode)
+        known = own or default(collection.fingerprint if collection else self._fingerprint, mode)
         if known and collection:
             known = known.among(self._store.size(collection))
         confidence = known.confidence if known else None
@@ -37,7 +37,7 @@ class Policy:
 
     def threshold(self, collection: Collection, mode: Mode | None = None) -> float:
         """The score from which a match in the collection counts as a duplicate."""
-        return self.judge(collection, self.mode(mode)).threshold
+        return self.of(collection, self.mode(mode)).threshold
 
 
 def _reached(known: Calibration | None, target: float, collection: Collection | None, mode: Mode) -> float:
