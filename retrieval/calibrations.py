@@ -7,7 +7,6 @@ from pathlib import Path
 
 from index_store import Collection, ImageStore
 from retrieval.calibration import BadCalibration, Calibration
-from retrieval.errors import NotCalibrated
 
 log = logging.getLogger(__name__)
 DEFAULTS = Path(__file__).with_name("default_calibrations.json")
@@ -23,14 +22,6 @@ class Calibrations:
         """What holds for a mode of search among as many pictures as the collection has now."""
         found = self.own(collection, mode) or default(collection.fingerprint, mode)
         return found.among(self._store.size(collection)) if found else None
-
-    def threshold(self, collection: Collection, mode: str, target_precision: float) -> float:
-        """The score from which matches have that precision. Raises NotCalibrated."""
-        calibration = self.for_(collection, mode)
-        score = calibration.threshold(target_precision) if calibration else None
-        if score is None:
-            raise NotCalibrated(refusal(collection.name, mode, target_precision, calibration))
-        return score
 
     def own(self, collection: Collection, mode: str) -> Calibration | None:
         """What was found out of the collection itself, with as many pictures as it had then."""

@@ -244,10 +244,11 @@ def test_digests_that_only_begin_alike_are_not_the_same() -> None:
 def test_an_indeterminate_picture_is_grouped_by_bytes_pixels_and_marks_alone() -> None:
     blank = [distinct(f"blank{n}", STRANGERS[0], indeterminate=True) for n in range(4)]
     blank[2] = replace(blank[2], pixels_sha256=blank[0].pixels_sha256)
-    with holding([*blank, distinct("a", STRANGERS[0]), distinct("b", STRANGERS[0])]) as store:
-        assert ids(told(groups(store, "oldest"))) == [("blank0", {"blank2"}), ("a", {"b"})]
+    with holding([distinct("a", STRANGERS[0]), *blank, distinct("b", STRANGERS[0])]) as store:
+        assert ids(told(groups(store, "oldest"))) == [("a", {"b"}), ("blank0", {"blank2"})]
         Marks(store.catalog).mark((NAME, "blank1"), (NAME, "blank3"), "duplicates")
-        assert ids(told(groups(store, "oldest"))) == [("blank0", {"blank2"}), ("blank1", {"blank3"}), ("a", {"b"})]
+        assert ids(told(groups(store, "oldest"))) == [("a", {"b"}), ("blank0", {"blank2"}), ("blank1", {"blank3"})]
+        assert ids(told(groups(store, "newest"))) == [("b", {"a"}), ("blank3", {"blank1"}), ("blank2", {"blank0"})]
 
 
 def test_marks_weigh_more_than_scores_and_bytes() -> None:

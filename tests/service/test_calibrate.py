@@ -74,17 +74,21 @@ def test_a_calibration_holds_from_the_moment_it_is_made(own, engine, add, files)
     collection, known = engine.store.collection(NAME), Calibrations(engine.store)
     assert known.for_(collection, "fast") is None
     with pytest.raises(NotCalibrated, match=r"scripts/calibrate.py --collection default"):
-        known.threshold(collection, "fast", 0.9)
+        _threshold(engine, 0.9)
     done = calibrate(own, engine, NAME, FEW)
     calibration = known.for_(collection, "fast")
     assert calibration == done.calibrations["fast"]
     assert (calibration.copies, calibration.queries) == (2 * COUNT, 3 * COUNT)
     assert calibration.wrong > 3 * COUNT * 13
     assert calibration.references == COUNT
-    assert known.threshold(collection, "fast", 0.5) == calibration.threshold(0.5)
+    assert _threshold(engine, 0.5) == calibration.threshold(0.5)
     with pytest.raises(NotCalibrated, match=r"no score is known to give a precision of 0.999"):
-        known.threshold(collection, "fast", 0.999)
-    assert known.for_(collection, "thorough") is None
+        _threshold(engine, 0.999)
+    assert known.for_(collection, "thorough") == done.calibrations["thorough"] != calibration
+
+
+def _threshold(engine, target_precision):
+    return engine.judges.of(engine.store.collection(NAME), "fast", target_precision).threshold
 
 
 def test_the_same_seed_gives_the_same(own, engine, add, files):
@@ -169,7 +173,7 @@ def test_a_mode_of_many_views_scores_with_the_best_of_them(own, engine, add, fil
         return [np.stack([vector, 0.5 * vector]) for vector in whole]
 
     few = Queries(own, engine.store.catalog, engine.store.collection(NAME), FEW)
-    tallies = Asker(engine.store, NAME, modes_of(engine) | {"many": views}).ask(few)
+    tallies = Asker(engine.store, NAME, {"fast": modes_of(engine)["fast"], "many": views}).ask(few)
     for one, many in zip(*((tally.copies, tally.wrong) for tally in tallies.values()), strict=True):
         assert sorted(many) == pytest.approx(sorted(max(score, score / 2) for score in one), abs=1e-5)
 
@@ -247,8 +251,9 @@ def test_a_folder_makes_a_default_for_its_extractor_on_any_engine(engine, add, f
     out = folder.parent / "defaults.json"
     arguments = ["--folder", str(folder), "--out", str(out), "--edits", "2", "--config", config]
     assert [command.main(arguments) for _ in range(2)] == [0, 0]
-    ((key, calibration),) = read_defaults(out).items()
+    (key, calibration), (other_key, _) = read_defaults(out).items()
     assert key == (calibration.fingerprint.rpartition("/")[0], "fast")
+    assert other_key == (key[0], "thorough")
     monkeypatch.setattr(calibrations, "_shipped", lambda: read_defaults(out))
     assert calibrations.default(f"{key[0]}/another-engine", "fast") == calibration
     assert calibrations.default(f"other-{key[0]}/engine", "fast") is None
