@@ -44,13 +44,15 @@ def without_flat_lines(image: Image.Image) -> Image.Image | None:
 
 def without_details(image: Image.Image) -> Image.Image:
     """A blur that is the same whether or not the picture was made of small blocks of one colour."""
-    factor = BLOCKS / min(image.size)
+    factor = min(1, BLOCKS / min(image.size))
     width, height = (max(1, round(side * factor)) for side in image.size)
     return image.resize((width, height), Resampling.BOX)
 
 
 def _without_flat_rows(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(H, W, 3) -> (H', W, 3); of a picture of one colour H' is 0."""
+    if not values.size:
+        return values
     some = values[:, :: max(1, values.shape[1] // LOOKED_AT)].astype(np.float32)
     deviation = np.abs(some - some.mean(axis=1, keepdims=True)).mean(axis=(1, 2))
     kept: NDArray[np.uint8] = values[deviation >= DEVIATION]
