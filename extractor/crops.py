@@ -36,25 +36,29 @@ def parts_of(image: Image.Image) -> list[Image.Image]:
 def without_flat_lines(image: Image.Image) -> Image.Image | None:
     """The picture without its rows and columns of one colour: borders, bars, gutters, stripes; None without any."""
     values = np.asarray(image)
-    bare = _without_flat_rows(_without_flat_rows(values).swapaxes(0, 1)).swapaxes(0, 1)
+    bare = values[_are_busy(values)]
+    bare = np.compress(_are_busy(bare.swapaxes(0, 1)), bare, axis=1)
     if min(bare.shape[:2]) < FEWEST or bare.size > CHANGED * values.size:
         return None
-    return Image.fromarray(np.ascontiguousarray(bare))
+    return Image.fromarray(bare)
 
 
 def without_details(image: Image.Image) -> Image.Image:
     """A blur that is the same whether or not the picture was made of small blocks of one colour."""
-    factor = BLOCKS / min(image.size)
+    factor = min(1, BLOCKS / min(image.size))
     width, height = (max(1, round(side * factor)) for side in image.size)
     return image.resize((width, height), Resampling.BOX)
 
 
-def _without_flat_rows(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(H, W, 3) -> (H', W, 3); of a picture of one colour H' is 0."""
-    some = values[:, :: max(1, values.shape[1] // LOOKED_AT)].astype(np.float32)
-    deviation = np.abs(some - some.mean(axis=1, keepdims=True)).mean(axis=(1, 2))
-    kept: NDArray[np.uint8] = values[deviation >= DEVIATION]
-    return kept
+def _are_busy(lines: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """(N, L, 3) -> (N,): which lines are not of one colour."""
+    if not lines.size:
+        return np.zeros(len(lines), bool)
+    some = lines[:, :: max(1, lines.shape[1] // LOOKED_AT)]
+    channels = np.ascontiguousarray(some.transpose(2, 0, 1), np.float32)  # reckons several times faster than as it lies
+    deviation = np.abs(channels - channels.mean(axis=2, keepdims=True)).mean(axis=(0, 2))
+    busy: NDArray[np.bool_] = deviation >= DEVIATION
+    return busy
 
 
 def _cut(image: Image.Image, box: Box) -> Image.Image:

@@ -52,6 +52,17 @@ def test_two_configurations_are_compared_on_the_same_copies(folder, tmp_path, ca
     assert "| chain of 2 | 6 | " in table
 
 
+def test_a_thorough_search_is_measured_beside_a_plain_one(folder, tmp_path):
+    thorough = f"{THUMBNAIL},search.mode=thorough"
+    given = ["--copies", 80, "--strengths", "medium,weak", "--config", THUMBNAIL, "--config", thorough]
+    written = evaluate(tmp_path, folder, *given)
+    plain, parts = (result["accuracy"] for result in written["results"])
+    assert written["parameters"]["strengths"] == ["weak", "medium"]
+    assert parts["recall_at_1"] > plain["recall_at_1"] + 0.05
+    for result in written["results"]:
+        assert min(result["ms_per_picture"], result["ms_per_query"]) > 0
+
+
 def test_the_same_command_gives_the_same_figures(folder, tmp_path):
     first, second = (evaluate(tmp_path, folder, *FEW, "--config", "phash")["results"][0] for _ in range(2))
     assert first["accuracy"] == second["accuracy"]
@@ -217,7 +228,9 @@ def test_charts_that_cannot_be_drawn_are_known_at_once(folder, tmp_path, capsys,
     assert "requirements-evaluate.txt" in refused(capsys, folder, "--config", THUMBNAIL, "--out", tmp_path)
 
 
-@pytest.mark.parametrize("arguments", [["--copies", "0"], ["--strangers", "1"], ["--seed", "-1"], ["--batch", "x"]])
+@pytest.mark.parametrize(
+    "arguments", [["--copies", "0"], ["--strangers", "1"], ["--seed", "-1"], ["--batch", "x"], ["--strengths", "mild"]]
+)
 def test_numbers_out_of_range(folder, arguments, capsys):
     with pytest.raises(SystemExit, match="2"):
         main([str(folder), *arguments])

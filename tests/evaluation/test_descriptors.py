@@ -55,3 +55,34 @@ def test_configurations_come_from_files_and_from_single_settings(tmp_path):
 
 def test_dotted_keys_are_sections():
     assert nested({"a.b": 1, "a.c.d": 2, "e": 3}) == {"a": {"b": 1, "c": {"d": 2}}, "e": 3}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_query_is_embedded_as_a_reference_is(name):
+    descriptor = load_descriptor(name)
+    images = [photo(seed) for seed in range(3)]
+    references = descriptor.embed(images)
+    rows = descriptor.embed_queries(images, references)
+    assert [each.shape for each in rows] == 3 * [(1, descriptor.dim)]
+    assert (np.concatenate(rows) == references).all()
+
+
+def thorough(enough):
+    return load_descriptor(f"extractor.name=thumbnail,search.mode=thorough,extractor.parts.enough={enough}")
+
+
+def test_a_thorough_query_has_rows_for_its_parts_unless_its_whole_is_found():
+    descriptor = thorough(0.9)
+    known, unknown = photo(1), photo(2)
+    references = descriptor.embed([known])
+    first, second = descriptor.embed_queries([known, unknown], references)
+    assert first.shape == (1, descriptor.dim)
+    assert len(second) > 9
+    assert (second[0] == descriptor.embed([unknown])[0]).all()
+    assert (np.linalg.norm(second[1:], axis=1) < 1).all()
+
+
+def test_a_thorough_search_among_nothing_has_all_rows():
+    descriptor = thorough(0.5)
+    (rows,) = descriptor.embed_queries([photo(1)], np.empty((0, descriptor.dim), np.float32))
+    assert len(rows) > 9

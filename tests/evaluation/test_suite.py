@@ -124,3 +124,15 @@ def test_large_pictures_are_scaled_down(tmp_path):
     photo(1, (400, 200)).save(tmp_path / "a.png")
     (item,) = found_in(tmp_path, Reader(READER.limits, longest=100)).photos
     assert item.open().size == (100, 50)
+
+
+def test_all_strengths_are_the_suite_without_a_choice(folder):
+    chosen = Plan(40, 0.3, 0, ("weak", "medium", "strong")).suite(found_in(folder))
+    assert [item.steps for item in chosen.queries] == [item.steps for item in suite(folder).queries]
+
+
+def test_only_the_strengths_that_are_chosen_are_drawn_and_all_of_them(folder):
+    task = Plan(400, 0.3, 0, ("weak",)).suite(found_in(folder))
+    steps = {step for item in task.queries for step in item.steps}
+    assert steps == {case for case in CASES if case.strength in ("weak", "only")}
+    assert task.parameters["strengths"] == ["weak"]
