@@ -28,7 +28,6 @@ from index_store.rows import (
     records_of,
     same_bytes,
     seqs_alive,
-    vectors_of,
 )
 from index_store.schema import collections, generations, images
 
@@ -124,9 +123,7 @@ class Catalog:
     def same_bytes(self, collection: Collection, sha256: str) -> tuple[ImageRecord, Vectors] | None:
         """The oldest image with these very bytes, and its stored vector (D,) float32."""
         with self.reading() as connection:
-            seq = same_bytes(connection, collection, sha256)
-            found = records_of(connection, [seq]) if seq is not None else {}
-            return (found[seq], vectors_of(connection, collection, [seq])[0]) if seq in found else None
+            return same_bytes(connection, collection, sha256)
 
     def gone(self, seqs: Iterable[int]) -> set[int]:
         """Those of `seqs` that are deleted."""

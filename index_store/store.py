@@ -49,6 +49,12 @@ class _Found:
     ranked: list[Ranked]
     records: Records
 
+    def hides(self, query: int, depth: int, near: float) -> bool:
+        """Whether a copy may stand below: all `depth` that were looked for are near, but have nothing to compare."""
+        seqs, scores = self.ranked[query]
+        crowded = len(seqs) == depth and bool(scores[-1] >= near)
+        return crowded and all(self.records[seq].indeterminate for seq in seqs.tolist())
+
 
 class ImageStore:
     """Collections of pictures made searchable by the vectors of one extractor (`fingerprint`, `dim`).
@@ -157,8 +163,7 @@ class ImageStore:
         """
         self._binding.check_vectors(images)
         self.find_collection(name) or self._created(name)
-        probes = [image.probe for image in images]
-        scopes = [self._scope(each, probes, rules) for each in (name, *rules.against)]
+        scopes = [self._scope(each, images, rules) for each in (name, *rules.against)]
         admission = Admission(images, rules)
         with self.catalog.writing() as connection:
             if recorded:
@@ -220,11 +225,15 @@ class ImageStore:
         """See `index_store.rebuild`; this one runs in the calling process."""
         return rebuild(self.catalog, name, self._folder, self._settings)
 
-    def _scope(self, name: str, probes: list[Vectors], rules: Rules) -> Scope:
+    def _scope(self, name: str, images: Sequence[NewImage], rules: Rules) -> Scope:
         if rules.near is None:
             collection = self._bound(name)
             return Scope(collection, collection.clock, [])
-        found = self._nearest(name, probes, NEAR_TOLD)
+        depth = NEAR_TOLD
+        found = self._nearest(name, [image.probe for image in images], depth)
+        while any(found.hides(n, depth, rules.near) for n, image in enumerate(images) if not image.indeterminate):
+            depth *= 4
+            found = self._nearest(name, [image.probe for image in images], depth)
         return Scope(found.collection, found.clock, found.ranked)
 
     def _as_it_stands(self, connection: Connection, scope: Scope) -> Scope:
