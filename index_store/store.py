@@ -32,7 +32,9 @@ from index_store.records import (
 )
 from index_store.refine import Refinement
 from index_store.refined_search import Searcher
-from index_store.rows import find_collection
+from index_store.relation import Facts
+from index_store.rows import find_collection, records_of, same_content, vectors_of
+from index_store.scoring import best_cosines
 from index_store.settings import IndexSettings
 
 # Of the pictures that an added one is too close to, at most so many are found in the index and told.
@@ -189,6 +191,14 @@ class ImageStore:
         """The oldest picture with these very bytes, and its stored vector (D,) float32; none of no collection."""
         collection = self.find_collection(name)
         return self.catalog.same_bytes(collection, sha256) if collection else None
+
+    def same_content(self, name: str, picture: Facts, views: Vectors) -> list[Match]:
+        """The oldest pictures with the bytes and with the pixels of `picture`, scored as by a `search` for `views`."""
+        collection = self._bound(name)
+        with self.catalog.reading() as connection:
+            records = records_of(connection, same_content(connection, collection, picture))
+            scores = best_cosines(vectors_of(connection, collection, list(records)), views)
+        return [Match(record, score) for record, score in zip(records.values(), scores.tolist(), strict=True)]
 
     def image(self, name: str, image_id: str) -> ImageRecord:
         """Raises UnknownImage."""
