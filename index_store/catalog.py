@@ -124,9 +124,7 @@ class Catalog:
     def same_bytes(self, collection: Collection, sha256: str) -> tuple[ImageRecord, Vectors] | None:
         """The oldest image with these very bytes, and its stored vector (D,) float32, of norm 1."""
         with self.reading() as connection:
-            seq = same_bytes(connection, collection, sha256)
-            found = records_of(connection, [seq]) if seq is not None else {}
-            return (found[seq], unit_vector(connection, collection, seq)) if seq in found else None
+            return same_bytes(connection, collection, sha256)
 
     def stored(self, collection: Collection, image_id: str) -> tuple[ImageRecord, Vectors]:
         """An image and its stored vector (D,) float32, of norm 1. Raises UnknownImage."""

@@ -21,8 +21,13 @@ RECORD = [images.c[field.name] for field in fields(ImageRecord)]
 # What every search asks is put together once: building a statement costs as much as running it.
 _COLLECTION = select(*[collections.c[field.name] for field in fields(Collection)]).order_by(collections.c.name)
 _COLLECTION_BY_NAME = _COLLECTION.where(collections.c.name == bindparam("name"))
-_OLDEST_BY_SHA256 = select(func.min(images.c.seq)).where(
-    images.c.collection_key == bindparam("key"), images.c.sha256 == bindparam("sha256"), ALIVE
+_OLDEST_BY_SHA256 = (
+    select(*RECORD, images.c.vector)
+    .join(collections, collections.c.key == images.c.collection_key)
+    .where(images.c.collection_key == bindparam("key"), images.c.sha256 == bindparam("sha256"), ALIVE)
+    .where(collections.c.uid == bindparam("uid"))
+    .order_by(images.c.seq)
+    .limit(1)
 )
 _RECORDS_BY_SEQ = select(*RECORD).where(images.c.seq.in_(bindparam("seqs", expanding=True)), ALIVE)
 
@@ -82,10 +87,14 @@ def same_content(connection: Connection, collection: Collection, image: Facts) -
     return [seq for seq in found if seq is not None]
 
 
-def same_bytes(connection: Connection, collection: Collection, sha256: str) -> int | None:
-    """Seq of the oldest image with these very bytes."""
-    seq: int | None = connection.scalar(_OLDEST_BY_SHA256, {"key": collection.key, "sha256": sha256})
-    return seq
+def same_bytes(connection: Connection, collection: Collection, sha256: str) -> tuple[ImageRecord, Vectors] | None:
+    """The oldest image with these very bytes, and its stored vector (D,), of norm 1; one statement, so of one moment."""
+    wanted = {"key": collection.key, "uid": collection.uid, "sha256": sha256}
+    row = connection.execute(_OLDEST_BY_SHA256, wanted).one_or_none()
+    if row is None:
+        return None
+    *record, vector = row
+    return ImageRecord(*record), _unit(np.frombuffer(vector, dtype=VECTOR_DTYPE).astype(np.float32))
 
 
 def vectors_of(connection: Connection, collection: Collection, seqs: Sequence[int]) -> Vectors:
@@ -101,6 +110,10 @@ def vectors_of(connection: Connection, collection: Collection, seqs: Sequence[in
 def unit_vector(connection: Connection, collection: Collection, seq: int) -> Vectors:
     """The stored vector (D,) float32 of an image that exists, of norm 1, as a query has to be."""
     (vector,) = vectors_of(connection, collection, [seq])
+    return _unit(vector)
+
+
+def _unit(vector: Vectors) -> Vectors:
     unit: Vectors = vector / (np.linalg.norm(vector) or 1)
     return unit
 

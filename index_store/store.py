@@ -32,7 +32,9 @@ from index_store.records import (
 )
 from index_store.refine import Refinement
 from index_store.refined_search import Searcher
-from index_store.rows import find_collection
+from index_store.relation import Facts
+from index_store.rows import find_collection, records_of, same_content, vectors_of
+from index_store.scoring import best_cosines
 from index_store.settings import IndexSettings
 
 # Of the pictures that an added one is too close to, at most so many are found in the index and told.
@@ -48,6 +50,12 @@ class _Found:
     clock: int
     ranked: list[Ranked]
     records: Records
+
+    def hides(self, query: int, depth: int, near: float) -> bool:
+        """Whether a copy may stand below: all `depth` that were looked for are near, but have nothing to compare."""
+        seqs, scores = self.ranked[query]
+        crowded = len(seqs) == depth and bool(scores[-1] >= near)
+        return crowded and all(self.records[seq].indeterminate for seq in seqs.tolist())
 
 
 class ImageStore:
@@ -157,8 +165,7 @@ class ImageStore:
         """
         self._binding.check_vectors(images)
         self.find_collection(name) or self._created(name)
-        probes = [image.probe for image in images]
-        scopes = [self._scope(each, probes, rules) for each in (name, *rules.against)]
+        scopes = [self._scope(each, images, rules) for each in (name, *rules.against)]
         admission = Admission(images, rules)
         with self.catalog.writing() as connection:
             if recorded:
@@ -184,6 +191,14 @@ class ImageStore:
         """The oldest picture with these very bytes, and its stored vector (D,) float32; none of no collection."""
         collection = self.find_collection(name)
         return self.catalog.same_bytes(collection, sha256) if collection else None
+
+    def same_content(self, name: str, picture: Facts, views: Vectors) -> list[Match]:
+        """The oldest pictures with the bytes and with the pixels of `picture`, scored as by a `search` for `views`."""
+        collection = self._bound(name)
+        with self.catalog.reading() as connection:
+            records = records_of(connection, same_content(connection, collection, picture))
+            scores = best_cosines(vectors_of(connection, collection, list(records)), views)
+        return [Match(record, score) for record, score in zip(records.values(), scores.tolist(), strict=True)]
 
     def image(self, name: str, image_id: str) -> ImageRecord:
         """Raises UnknownImage."""
@@ -224,11 +239,15 @@ class ImageStore:
         """See `index_store.rebuild`; this one runs in the calling process."""
         return rebuild(self.catalog, name, self._folder, self._settings)
 
-    def _scope(self, name: str, probes: list[Vectors], rules: Rules) -> Scope:
+    def _scope(self, name: str, images: Sequence[NewImage], rules: Rules) -> Scope:
         if rules.near is None:
             collection = self._bound(name)
             return Scope(collection, collection.clock, [])
-        found = self._nearest(name, probes, NEAR_TOLD)
+        depth = NEAR_TOLD
+        found = self._nearest(name, [image.probe for image in images], depth)
+        while any(found.hides(n, depth, rules.near) for n, image in enumerate(images) if not image.indeterminate):
+            depth *= 4
+            found = self._nearest(name, [image.probe for image in images], depth)
         return Scope(found.collection, found.clock, found.ranked)
 
     def _as_it_stands(self, connection: Connection, scope: Scope) -> Scope:

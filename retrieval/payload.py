@@ -11,7 +11,7 @@ import pybase64
 from flask import Request
 from werkzeug.datastructures import FileStorage, MultiDict
 
-from retrieval.errors import BadPayload, PictureTooLarge, UnsupportedMedia
+from retrieval.errors import BadPayload, InputError, PictureTooLarge, UnsupportedMedia
 from retrieval.fetch import fetch
 from retrieval.settings import InputSettings
 from retrieval.strict_json import parse_json
@@ -39,8 +39,11 @@ class ImageSource:
 
     @property
     def identity(self) -> str:
-        """The same for the same picture sent again; a URL stands for itself. Raises BadPayload, PictureTooLarge."""
-        return f"url {self.origin}" if self.is_url else f"sha256 {hashlib.sha256(self.read()).hexdigest()}"
+        """The same for the same picture sent again; a URL stands for itself, and what cannot be read for its error."""
+        try:
+            return f"url {self.origin}" if self.is_url else f"sha256 {hashlib.sha256(self.read()).hexdigest()}"
+        except InputError as error:
+            return f"unreadable {error}"
 
 
 @dataclass(frozen=True)

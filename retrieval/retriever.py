@@ -24,6 +24,7 @@ from index_store import (
     score_of,
 )
 from retrieval.answers import AddAnswer, InBatch, SearchAnswer, Took
+from retrieval.crowd import Crowd
 from retrieval.errors import BadPayload
 from retrieval.judges import Judges
 from retrieval.options import AddOptions, NewPicture, Receipt, SearchOptions
@@ -97,19 +98,22 @@ class Retriever:
         if not new:
             return [each for each in prepared if isinstance(each, FAILURES)]
         started = perf_counter()
+        written: list[AddAnswer | Failure] = []
 
-        def answers(outcomes: Sequence[AddOutcome]) -> list[AddAnswer | Failure]:
-            return self._answers(prepared, outcomes, judge, started)
+        def encode(outcomes: Sequence[AddOutcome]) -> bytes:
+            written.extend(self._answers(prepared, outcomes, judge, started))
+            return receipt.encode(written) if receipt else b""
 
-        recorded = Recorded(receipt.once, lambda outcomes: receipt.encode(answers(outcomes))) if receipt else None
         rules = Rules(judge.threshold, options.reject, options.against)
-        return answers(self._store.add(options.collection, new, rules, recorded))
+        recorded = Recorded(receipt.once, encode) if receipt else None
+        outcomes = self._store.add(options.collection, new, rules, recorded)
+        return written or self._answers(prepared, outcomes, judge, started)
 
     def _searched(self, source: ImageSource, options: SearchOptions, judge: Judge, in_batch: bool) -> _Searched:
         query = self._reader.query(source, [options.collection], whole=False)
         started = perf_counter()
         embedded_ms = query.embed_ms
-        query, found = self._nearest(query, options)
+        query, found = self._nearest(query, options, judge)
         told, plain = (
             [each for each in self._judged(judge, query.facts, matches) if _reaches(each.match, options.min_score)]
             for matches in (found.refined, found.plain)
@@ -127,16 +131,18 @@ class Retriever:
             return verdicts
         return respecting(self._marks.among(match.image.seq for match in matches), verdicts)
 
-    def _nearest(self, query: Query, options: SearchOptions) -> tuple[Query, RefinedMatches]:
+    def _nearest(self, query: Query, options: SearchOptions, judge: Judge) -> tuple[Query, RefinedMatches]:
         """What is nearest, and what it was looked for with."""
         name, depth, refinement = options.collection, self._depth(options), options.refinement
+        crowd = Crowd(self._store, name, judge.threshold, depth)
         if refinement:
             (found,) = self._store.search_refined(name, [query.vector], depth, refinement, options.min_score)
-            return query, found
+            return query, replace(found, plain=crowd.uncovered(query.facts, query.views, found.plain))
         (matches,) = self._store.search(name, [query.views], depth)
         if options.mode == "thorough":
             whole, query = query, self._reader.with_parts(query, matches[0].score if matches else -1.0)
             matches = matches if query is whole else self._store.search(name, [query.views], depth)[0]
+        matches = crowd.uncovered(query.facts, query.views, matches)
         return query, RefinedMatches(matches, matches)
 
     def _depth(self, options: SearchOptions) -> int:

@@ -116,3 +116,24 @@ def bad_pictures() -> dict[str, bytes]:
         "png of no width": png((0, 10), 8, 2, bytes(31 * 10)),
         "png with a broken chunk": encoded(photo(1), "PNG").replace(b"IDAT", b"IDAT\xff", 1),
     }
+
+
+@functools.cache
+def vague_pictures() -> dict[str, Image.Image]:
+    """Pictures with too little content to say what they are copies of, by name; no two have the same pixels."""
+    y, x = np.mgrid[0:240, 0:320]
+    ramp = np.stack([x // 2, y // 2, (x + y) // 4], axis=-1).astype(np.uint8)
+    noise = np.random.default_rng(0).normal(128, 5, (240, 320, 3)).clip(0, 255).astype(np.uint8)
+    word = Image.new("RGB", (800, 600), "white")
+    ImageDraw.Draw(word).text((300, 280), "word", fill="black")
+    flat = {colour: Image.new("RGB", (320, 240), colour) for colour in ("white", "black", "red", "#123456", "#808080")}
+    tiny = {f"{side} pixels": photo(1, (320, 240)).resize((side, side)) for side in (1, 2, 16, 31)}
+    return {
+        **flat,
+        **tiny,
+        "strip": photo(2, (320, 12)),
+        "gradient": Image.fromarray(ramp),
+        "gradient upside down": Image.fromarray(ramp[::-1].copy()),
+        "noise": Image.fromarray(noise),
+        "nearly blank page": word,
+    }

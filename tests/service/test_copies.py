@@ -14,25 +14,12 @@ from retrieval.bulk import BulkAdder, ImageFile
 from retrieval.engine import Engine
 from retrieval.settings import load_settings
 from tests.corpus import encoded
+from tests.service.photographs import photographs
 from tests.service.server import ROOT, Server, serving
 
 pytestmark = [pytest.mark.model, pytest.mark.slow]
 Edit = Callable[[Image.Image], Image.Image]
 SAMPLE = 60
-# Photographs, not microscopy, and none twice.
-SAMPLES = ["astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "hubble_deep_field.jpg", "camera.png"]
-
-
-def photographs() -> list[Path]:
-    """The 500 beside the checkout if they are there, or those that `make setup` has installed."""
-    beside = sorted((ROOT / "../shared/data/photos").glob("*.jpg"))
-    if beside:
-        return beside
-    samples = [ROOT / ".samples/skimage/data" / name for name in SAMPLES]
-    found = [path for path in samples if path.exists()]
-    if len(found) < 5:
-        pytest.fail("there are no photographs to search: run `make setup`")
-    return found
 
 
 @pytest.fixture(scope="module")
