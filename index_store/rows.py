@@ -88,7 +88,7 @@ def same_content(connection: Connection, collection: Collection, image: Facts) -
 
 
 def same_bytes(connection: Connection, collection: Collection, sha256: str) -> tuple[ImageRecord, Vectors] | None:
-    """The oldest image with these very bytes, and its stored vector (D,), of norm 1; one statement, so of one moment."""
+    """The oldest image with these very bytes, and its stored vector (D,), of norm 1; read in one statement."""
     wanted = {"key": collection.key, "uid": collection.uid, "sha256": sha256}
     row = connection.execute(_OLDEST_BY_SHA256, wanted).one_or_none()
     if row is None:

@@ -1,23 +1,19 @@
 """ImageStore: pictures in, nearest pictures out. Nothing above it knows which database or index answers."""
 
 import shutil
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection
-
 from index_store import answers
-from index_store.admission import Admission, Rules, Scope
+from index_store.adding import Adding
+from index_store.admission import Rules
 from index_store.answers import Once, Recorded
 from index_store.binding import Binding
 from index_store.build import InForce, index_folder, pending_changes, rebuild
 from index_store.catalog import Catalog
-from index_store.errors import CollectionExists, UnknownCollection
-from index_store.moment import Moment, Records, matches
+from index_store.moment import Moment, matches
 from index_store.opened import OpenedViews
-from index_store.ranking import Ranked, nearest
 from index_store.records import (
     AddOutcome,
     Collection,
@@ -31,31 +27,13 @@ from index_store.records import (
     Vectors,
 )
 from index_store.refine import Refinement
-from index_store.refined_search import Searcher
 from index_store.relation import Facts
-from index_store.rows import find_collection, records_of, same_content, vectors_of
+from index_store.rows import records_of, same_content, vectors_of
 from index_store.scoring import best_cosines
+from index_store.searching import Searching
 from index_store.settings import IndexSettings
 
-# Of the pictures that an added one is too close to, at most so many are found in the index and told.
-NEAR_TOLD = 16
 KEEP = Rules()
-
-
-@dataclass(frozen=True)
-class _Found:
-    """What was nearest when the clock of `collection` stood at `clock`, none of it deleted then."""
-
-    collection: Collection
-    clock: int
-    ranked: list[Ranked]
-    records: Records
-
-    def hides(self, query: int, depth: int, near: float) -> bool:
-        """Whether a copy may stand below: all `depth` that were looked for are near, but have nothing to compare."""
-        seqs, scores = self.ranked[query]
-        crowded = len(seqs) == depth and bool(scores[-1] >= near)
-        return crowded and all(self.records[seq].indeterminate for seq in seqs.tolist())
 
 
 class ImageStore:
@@ -72,6 +50,8 @@ class ImageStore:
         self._settings = settings
         self._binding = Binding(fingerprint, dim)
         self._views = OpenedViews(catalog, folder)
+        self._searching = Searching(catalog, self._views, self._binding, settings.rerank)
+        self._adding = Adding(self._searching)
 
     def close(self) -> None:
         """Give back every database connection."""
@@ -90,10 +70,7 @@ class ImageStore:
 
     def find_collection(self, name: str) -> Collection | None:
         """The collection, or None where there is none of that name (yet)."""
-        try:
-            return self._bound(name)
-        except UnknownCollection:
-            return None
+        return self._searching.find(name)
 
     def collection(self, name: str) -> Collection:
         """Raises UnknownCollection."""
@@ -123,34 +100,27 @@ class ImageStore:
             pending=pending_changes(self.catalog, collection, self._folder),
         )
 
-    def search(self, name: str, queries: Iterable[Vectors], top_k: int) -> list[list[Match]]:
+    def search(self, name: str, queries: Sequence[Vectors], top_k: int) -> list[list[Match]]:
         """For each query the `top_k` nearest pictures, best first.
 
         A query is a float32 unit vector (D,), or several views (V, D) of one picture: a stored picture's score is then
         the best of its cosines with them, and a view of length l below 1 counts l times.
         """
-        found = self._nearest(name, queries, top_k)
+        found = self._searching.nearest(name, queries, top_k)
         return [matches(ranked, found.records) for ranked in found.ranked]
 
     def search_refined(
-        self, name: str, queries: Iterable[Vectors], top_k: int, refinement: Refinement, min_score: float | None = None
+        self, name: str, queries: Sequence[Vectors], top_k: int, refinement: Refinement, min_score: float | None = None
     ) -> list[RefinedMatches]:
         """For each of the (Q, D) float32 unit vectors what is nearest as `refinement` sees it, and what `search` finds.
 
         Of the shortlist the `top_k` best by `refined_score` are given, of those whose `score` is at least `min_score`.
         """
-        while True:
-            moment = self.moment(name)
-            searcher = Searcher(moment.snapshot, self._settings.rerank)
-            found = [searcher.refined(query, top_k, refinement, min_score) for query in queries]
-            used = {seq for each in found for seq in each.used}
-            told = [ranked for each in found for ranked in (each.ranked, each.plain)]
-            records = moment.records(self.catalog, told, used)
-            if records is not None:
-                return [
-                    RefinedMatches(matches(each.ranked, records, each.refined), matches(each.plain, records))
-                    for each in found
-                ]
+        return self._searching.refined(name, queries, top_k, refinement, min_score)
+
+    def moment(self, name: str) -> Moment:
+        """A snapshot of the collection with every change so far, for several searches that must agree."""
+        return self._searching.moment(name)
 
     def add(
         self, name: str, images: Sequence[NewImage], rules: Rules = KEEP, recorded: Recorded | None = None
@@ -163,18 +133,7 @@ class ImageStore:
 
         Raises AnsweredBefore, KeyReused of what is `recorded`.
         """
-        self._binding.check_vectors(images)
-        self.find_collection(name) or self._created(name)
-        scopes = [self._scope(each, images, rules) for each in (name, *rules.against)]
-        admission = Admission(images, rules)
-        with self.catalog.writing() as connection:
-            if recorded:
-                answers.check(connection, recorded.once)
-            scopes = [self._as_it_stands(connection, scope) for scope in scopes]
-            outcomes = admission.decide(connection, scopes[0].collection, scopes)
-            if recorded:
-                answers.keep(connection, recorded.once, recorded.encode(outcomes))
-        return outcomes
+        return self._adding.add(name, images, rules, recorded)
 
     def check_answered(self, once: Once) -> None:
         """Raises AnsweredBefore where the request was carried out already, KeyReused."""
@@ -194,7 +153,7 @@ class ImageStore:
 
     def same_content(self, name: str, picture: Facts, views: Vectors) -> list[Match]:
         """The oldest pictures with the bytes and with the pixels of `picture`, scored as by a `search` for `views`."""
-        collection = self._bound(name)
+        collection = self._searching.bound(name)
         with self.catalog.reading() as connection:
             records = records_of(connection, same_content(connection, collection, picture))
             scores = best_cosines(vectors_of(connection, collection, list(records)), views)
@@ -206,7 +165,7 @@ class ImageStore:
 
     def stored(self, name: str, image_id: str) -> tuple[ImageRecord, Vectors]:
         """A picture and its stored vector (D,) float32. Raises UnknownImage."""
-        return self.catalog.stored(self._bound(name), image_id)
+        return self.catalog.stored(self._searching.bound(name), image_id)
 
     def kept(self, name: str, image_id: str) -> KeptFacts | None:
         """What is kept of a picture besides its vector, if anything."""
@@ -218,10 +177,8 @@ class ImageStore:
 
     def known_ids(self, name: str, ids: Sequence[str]) -> dict[str, str]:
         """Those of `ids` that are in use, with the SHA-256 of their pictures; none where there is no collection."""
-        try:
-            return self.catalog.known_ids(self._bound(name), ids)
-        except UnknownCollection:
-            return {}
+        collection = self._searching.find(name)
+        return self.catalog.known_ids(collection, ids) if collection else {}
 
     def update_metadata(self, name: str, image_id: str, metadata: dict[str, Any]) -> ImageRecord:
         """Replace the metadata of a picture. Raises UnknownImage."""
@@ -238,51 +195,3 @@ class ImageStore:
     def rebuild(self, name: str) -> RebuildReport:
         """See `index_store.rebuild`; this one runs in the calling process."""
         return rebuild(self.catalog, name, self._folder, self._settings)
-
-    def _scope(self, name: str, images: Sequence[NewImage], rules: Rules) -> Scope:
-        if rules.near is None:
-            collection = self._bound(name)
-            return Scope(collection, collection.clock, [])
-        depth = NEAR_TOLD
-        found = self._nearest(name, [image.probe for image in images], depth)
-        while any(found.hides(n, depth, rules.near) for n, image in enumerate(images) if not image.indeterminate):
-            depth *= 4
-            found = self._nearest(name, [image.probe for image in images], depth)
-        return Scope(found.collection, found.clock, found.ranked)
-
-    def _as_it_stands(self, connection: Connection, scope: Scope) -> Scope:
-        """The scope's collection under the write lock."""
-        name = scope.collection.name
-        now = find_collection(connection, name)
-        if now.uid != scope.collection.uid:
-            self._binding.check(now)
-            raise UnknownCollection(f"collection {name!r} was deleted meanwhile; send the request again")
-        return replace(scope, collection=now)
-
-    def _nearest(self, name: str, queries: Iterable[Vectors], top_k: int) -> _Found:
-        while True:
-            moment = self.moment(name)
-            ranked = nearest(moment.snapshot, queries, top_k, self._settings.rerank)
-            records = moment.records(self.catalog, ranked)
-            if records is not None:
-                return _Found(moment.collection, moment.snapshot.clock, ranked, records)
-
-    def moment(self, name: str) -> Moment:
-        """A snapshot of the collection with every change so far, for several searches that must agree."""
-        while True:
-            collection = self._bound(name)
-            try:
-                return Moment.of(collection, self._views.of(collection))
-            except UnknownCollection:  # since a moment ago; `_bound` says what became of it
-                continue
-
-    def _bound(self, name: str) -> Collection:
-        collection = self.catalog.collection(name)
-        self._binding.check(collection)
-        return collection
-
-    def _created(self, name: str) -> Collection:
-        try:
-            return self.create_collection(name)
-        except CollectionExists:  # another thread or process was faster
-            return self._bound(name)
