@@ -7,10 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from index_store import AddOutcome, FingerprintMismatch, ImageStore, NewImage, Rules, UnknownCollection
-from index_store import store as store_module
+from index_store import AddOutcome, FingerprintMismatch, ImageStore, NewImage, Rules, UnknownCollection, adding
+from index_store.adding import NEAR_TOLD
 from index_store.admission import Admission
-from index_store.store import NEAR_TOLD
 from tests.index_store.stores import NAME, add_all, ids_of, let_swap
 from tests.index_store.vectors import answers, near, new_image, new_images, unit_vectors
 
@@ -41,9 +40,9 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]) -> 
         change()
         return Admission(*arguments)
 
-    monkeypatch.setattr(store_module, "Admission", admission)
+    monkeypatch.setattr(adding, "Admission", admission)
     yield
-    assert store_module.Admission is Admission  # it has come to pass
+    assert adding.Admission is Admission  # it has come to pass
 
 
 @pytest.fixture(params=["delta", "generation"])

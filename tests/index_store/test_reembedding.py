@@ -22,6 +22,7 @@ from index_store import (
     sweep,
 )
 from index_store import reembedding as module
+from index_store.searching import Searching
 from tests.index_store.stores import NAME, add_all, exactly, found
 from tests.index_store.vectors import new_image, unit_vectors
 
@@ -200,14 +201,14 @@ def test_a_swap_between_the_steps_of_a_request_is_told_as_what_it_is(
     store.search(NAME, QUERIES, 1)
     add_all(open_store(), OLD[:1], "unseen")
     begun = begin(store)
-    last, bound = gather(begun, COUNT + 1), store._bound
+    last, bound = gather(begun, COUNT + 1), Searching.bound
 
-    def then_swap(name: str):
-        collection = bound(name)
+    def then_swap(searching: Searching, name: str):
+        collection = bound(searching, name)
         begun.finish(last, False, embed)
         return collection
 
-    monkeypatch.setattr(store, "_bound", then_swap)
+    monkeypatch.setattr(Searching, "bound", then_swap)
     with pytest.raises((FingerprintMismatch, Superseded)):
         store.add(NAME, [new_image("x", OLD[0])], Rules(near))
     assert len(store.images(NAME)) == COUNT + 1
