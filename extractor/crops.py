@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.Image import Resampling
+from PIL.ImageStat import Stat
 
 from extractor.rectangles import Box, rectangles
 
@@ -15,6 +16,7 @@ SHORTER = 480  # pixels; a larger picture is first shrunk by a whole factor, as 
 DEVIATION = 6  # of 255: mean distance from its mean colour up to which a line is of one colour, JPEG's noise included
 LOOKED_AT = 64  # pixels of a line, at most twice as many
 FEWEST = 24  # lines that must be left to be a picture
+LEAST = 8  # of 255: standard deviation of a channel below which a part would resemble every plain surface
 CHANGED = 0.97  # of the area; with more of it left, the part would be the whole again
 RECTANGLES = 4
 QUARTERS: list[Box] = [(x / 2, y / 2, (x + 1) / 2, (y + 1) / 2) for y in range(2) for x in range(2)]
@@ -25,12 +27,13 @@ MOST = 2 + RECTANGLES + len(QUARTERS) + len(CROSS)
 
 
 def parts_of(image: Image.Image) -> list[Image.Image]:
-    """RGB picture -> its parts, MOST at most, always the same for the same pixels."""
+    """RGB picture -> its parts, MOST at most, none of a plain surface; always the same for the same pixels."""
     image = image.reduce(max(1, min(image.size) // SHORTER))
     bare = without_flat_lines(image)
     ground = image if bare is None else bare
     wholes = [without_details(image)] + ([] if bare is None else [bare])
-    return wholes + [_cut(ground, box) for box in (*rectangles(ground, RECTANGLES), *QUARTERS, *CROSS)]
+    cut = [_cut(ground, box) for box in (*rectangles(ground, RECTANGLES), *QUARTERS, *CROSS)]
+    return [part for part in wholes + cut if max(Stat(part).stddev) >= LEAST]
 
 
 def without_flat_lines(image: Image.Image) -> Image.Image | None:

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from extractor import Parts, load_extractor
 from extractor.crops import parts_of
@@ -25,6 +26,11 @@ def test_rows_are_the_vectors_of_the_parts_as_long_as_they_are_trusted():
     assert rows.dtype == np.float32
     assert np.linalg.norm(rows, axis=1) == pytest.approx(0.8)
     assert rows == pytest.approx(0.8 * THUMBNAIL.embed(parts_of(photo(1))))
+
+
+def test_a_plain_surface_has_no_rows():
+    rows = Parts(settings(name="thumbnail"), THUMBNAIL).rows(Image.new("RGB", (80, 60), "white"))
+    assert rows.shape == (0, THUMBNAIL.dim)
 
 
 def test_a_picture_on_a_picture_scores_higher_by_its_part_than_by_the_whole():
