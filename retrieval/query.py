@@ -112,7 +112,8 @@ class Reader:
         if query.picture is None or certain:
             return query
         started = perf_counter()
-        rows = self._parts.rows(query.picture.image)
+        with self._decoding:
+            rows = self._parts.rows(query.picture.image)
         embed_ms = query.embed_ms + 1e3 * (perf_counter() - started)
         return replace(query, views=np.concatenate([query.views, rows]), embed_ms=embed_ms)
 
