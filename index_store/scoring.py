@@ -18,10 +18,7 @@ def cosines(vectors: NDArray[np.floating], query: Vectors) -> NDArray[np.float64
     Summed in float64 and row by row: the same pair gives the same score however many are computed together. Lengths
     are divided out, since rounding to float16 leaves them a little off one: a picture scores 1 with itself.
     """
-    exact = vectors.astype(np.float64)
-    lengths = np.sqrt(np.vecdot(exact, exact))
-    scores: NDArray[np.float64] = np.vecdot(exact, query.astype(np.float64)) / np.where(lengths, lengths, 1)
-    return scores.clip(-1, 1).round(6)
+    return best_cosines(vectors, query[None])
 
 
 def best_cosines(vectors: NDArray[np.floating], views: Vectors) -> NDArray[np.float64]:
@@ -29,8 +26,11 @@ def best_cosines(vectors: NDArray[np.floating], views: Vectors) -> NDArray[np.fl
 
     A view that is shorter than one counts for so much less.
     """
-    scores: NDArray[np.float64] = np.max([cosines(vectors, view) for view in views], axis=0)
-    return scores
+    exact = vectors.astype(np.float64)
+    lengths = np.sqrt(np.vecdot(exact, exact))
+    best = np.max([np.vecdot(exact, view) for view in views.astype(np.float64)], axis=0)
+    scores: NDArray[np.float64] = best / np.where(lengths, lengths, 1)
+    return scores.clip(-1, 1).round(6)
 
 
 def score_of(views: Vectors, vectors: Vectors) -> list[float]:

@@ -1,4 +1,4 @@
-"""Measure what each option of `refine` adds to a search: `python scripts/measure_refine.py`.
+"""Measure what each option of `refine` adds to a search: `python scripts/measure_search.py`.
 
 For each number of pictures a store is filled with random vectors in clusters and indexed as the service would. Every
 round searches for one more member of some cluster, without refinement and with each option in turn; figures are
@@ -29,6 +29,7 @@ CLUSTER = 20  # pictures each
 COSINE = 0.7  # of a picture to the centre of its cluster
 CHUNK = 5000
 TOP_K = 10
+PARTS, TRUST = 15, np.float32(0.95)  # of a thorough search: the most that there are, and how much each counts
 Times = dict[str, list[float]]
 
 
@@ -93,6 +94,10 @@ def measure(store: ImageStore, queries: Vectors) -> Times:
         started = perf_counter()
         store.search(NAME, query[None], TOP_K)
         times.setdefault("plain", []).append(1e3 * (perf_counter() - started))
+        views = np.concatenate([query[None], TRUST * queries[:PARTS]])
+        started = perf_counter()
+        store.search(NAME, [views], TOP_K)
+        times.setdefault(f"thorough, {PARTS + 1} views", []).append(1e3 * (perf_counter() - started))
         for name, refinement in options(depth).items():
             started = perf_counter()
             store.search_refined(NAME, query[None], TOP_K, refinement)
