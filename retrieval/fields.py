@@ -2,6 +2,7 @@
 
 import json
 import unicodedata
+from collections.abc import Sequence
 from typing import Annotated, Any, Self
 
 from flask import Request
@@ -59,12 +60,20 @@ class Fields(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     @classmethod
-    def of(cls, fields: dict[str, Any], strict: bool) -> Self:
-        """`strict`: types count as they are; otherwise strings are read as numbers and the like. Raises BadPayload."""
+    def of(cls, fields: dict[str, Any], strict: bool, place: str = "") -> Self:
+        """`strict`: types count as they are; otherwise strings are read as numbers and the like.
+
+        Raises BadPayload; it names the field, which stands at `place`.
+        """
         try:
             return cls.model_validate(fields, strict=strict or None)  # None: as the model of each part says
         except ValidationError as error:
-            raise BadPayload("; ".join(_explain(problem) for problem in error.errors())) from None
+            raise BadPayload("; ".join(place + _explain(problem) for problem in error.errors())) from None
+
+    @classmethod
+    def of_each(cls, items: Sequence[dict[str, Any]], strict: bool) -> list[Self]:
+        """The fields of each picture of a batch. Raises BadPayload."""
+        return [cls.of(item, strict, f"images.{number}.") for number, item in enumerate(items)]
 
     @classmethod
     def of_body(cls, request: Request) -> Self:

@@ -46,14 +46,22 @@ class Inbox:
         self._settle_s = settings.maintenance.inbox_settle_s
         self._inbox, self._library, self._failed = (settings.data_dir / n for n in ("inbox", "library", "failed"))
 
-    def put(self, image: ImageSource, fields: BatchFields, item: ItemFields, store: ImageStore) -> str:
-        """Keep a picture durably for the next ingest; gives its id. What is bad about it is raised now, as by add."""
+    def put(
+        self, image: ImageSource, fields: BatchFields, item: ItemFields, store: ImageStore, again: bool = False
+    ) -> str:
+        """Keep a picture durably for the next ingest; gives its id. What is bad about it is raised now, as by add.
+
+        again: it may have been put before, and be ingested by now.
+        """
         data = image.read()
         picture = decode(data, self._limits)
         image_id = item.id or uuid.uuid4().hex
         store.find_collection(fields.collection)
-        if item.id and store.known_ids(fields.collection, [item.id]):
-            raise IdTaken(f"collection {fields.collection!r} has a picture {item.id!r} already; delete it first")
+        known = store.known_ids(fields.collection, [image_id])
+        if again and known.get(image_id) == picture.sha256:
+            return image_id
+        if known:
+            raise IdTaken(f"collection {fields.collection!r} has a picture {image_id!r} already; delete it first")
         folder = self._inbox / fields.collection
         folder.mkdir(parents=True, exist_ok=True)
         about: dict[str, Any] = {"on_duplicate": fields.on_duplicate, "metadata": item.metadata}

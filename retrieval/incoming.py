@@ -35,8 +35,7 @@ class Search(ServiceResource):
     def post(self) -> Reply:
         payload = read_payload(request, self.service.settings.input)
         fields = SearchFields.of(payload.fields, is_strict(request))
-        for item in payload.items:
-            NoFields.of(item, is_strict(request))
+        NoFields.of_each(payload.items, is_strict(request))
         options = fields.options(self.service.settings.search.refine_depth)
         found = self.service.retriever.search(payload.images, options)
         answers = [_found(fields.collection, each) for each in found]
@@ -78,7 +77,7 @@ class Add(ServiceResource):
         payload = read_payload(request, self.service.settings.input)
         strict = is_strict(request)
         fields = (BatchFields if payload.is_batch else AddFields).of(payload.fields, strict)
-        own = [fields] if isinstance(fields, AddFields) else [ItemFields.of(item, strict) for item in payload.items]
+        own = [fields] if isinstance(fields, AddFields) else ItemFields.of_each(payload.items, strict)
         once = self._once(payload)
         act = self._add if fields.wait else self._queue
         return act(payload, fields, own, once).response()
@@ -96,7 +95,7 @@ class Add(ServiceResource):
         if once:
             store.check_answered(once)
         answers = [
-            self._queue_one(image, fields, _with_id(each, number, once))
+            self._queue_one(image, fields, _with_id(each, number, once), again=once is not None)
             for number, (image, each) in enumerate(zip(payload.images, own, strict=True))
         ]
         answer = _gathered(payload, answers)
@@ -104,9 +103,9 @@ class Add(ServiceResource):
             store.record_answer(once, answer.written())
         return answer
 
-    def _queue_one(self, image: ImageSource, fields: BatchFields, item: ItemFields) -> Answer:
+    def _queue_one(self, image: ImageSource, fields: BatchFields, item: ItemFields, again: bool) -> Answer:
         try:
-            queued = self.service.inbox.put(image, fields, item, self.service.store)
+            queued = self.service.inbox.put(image, fields, item, self.service.store, again)
         except (InputError, IdTaken) as error:
             return _refused(error)
         return Answer(202, {"id": queued, "status": "queued", "collection": fields.collection})

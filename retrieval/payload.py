@@ -101,7 +101,10 @@ def _numbered(number: int, item: dict[str, Any], limits: InputSettings) -> Image
 def _items(fields: dict[str, Any], count: int) -> list[dict[str, Any]]:
     """Of a form: `items`, a list in JSON with an object for each file, such as [{"id": "1"}, {}]."""
     text = fields.pop("items", None)
-    items = [{}] * count if text is None else parse_json(text) if isinstance(text, str) else text
+    try:
+        items = [{}] * count if text is None else parse_json(text) if isinstance(text, str) else text
+    except BadPayload as error:
+        raise BadPayload(f"items: {error}") from None
     if not isinstance(items, list) or len(items) != count or not all(isinstance(item, dict) for item in items):
         raise BadPayload(f"items: not a list in JSON of {count} objects, one for each file of images")
     return items

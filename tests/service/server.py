@@ -18,6 +18,7 @@ from tests import chosen
 from tests.service.asking import body
 
 ROOT = Path(__file__).resolve().parents[2]
+APP = (str(ROOT / "app.py"),)
 PATIENCE_S = 60.0
 LISTENING = re.compile(r"Listening at: (http://\S+)")
 
@@ -118,14 +119,14 @@ class Server:
 
 
 @contextmanager
-def launched(data_dir: Path, **changes: Any) -> Iterator[Server]:
+def launched(data_dir: Path, program: tuple[str, ...] = APP, **changes: Any) -> Iterator[Server]:
     """A service over a data folder, from the moment of its start; `changes` are sections of its configuration."""
     data_dir.parent.mkdir(parents=True, exist_ok=True)
     serial = time.monotonic_ns()
     config, log = data_dir.parent / f"config-{serial}.yaml", data_dir.parent / f"log-{serial}.txt"
     config.write_text(json.dumps(configuration(data_dir, **changes)))  # JSON is YAML
     with log.open("wb") as output:
-        process = start("--config", str(config), stdout=output, stderr=subprocess.STDOUT)
+        process = start("--config", str(config), program=program, stdout=output, stderr=subprocess.STDOUT)
     server = Server(process, log)
     try:
         yield server
@@ -141,10 +142,12 @@ def serving(data_dir: Path, **changes: Any) -> Iterator[Server]:
         yield server
 
 
-def start(*arguments: str, env: dict[str, str] | None = None, **options: Any) -> subprocess.Popen[bytes]:
+def start(
+    *arguments: str, env: dict[str, str] | None = None, program: tuple[str, ...] = APP, **options: Any
+) -> subprocess.Popen[bytes]:
     """`python app.py ARGUMENTS` in a session of its own, with no settings from outside but `env`."""
     outside = {name: value for name, value in os.environ.items() if not name.startswith("IMAGERETRIEVAL__")}
-    command = [sys.executable, str(ROOT / "app.py"), *arguments]
+    command = [sys.executable, *program, *arguments]
     return subprocess.Popen(command, env=outside | (env or {}), start_new_session=True, **options)
 
 
