@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 Relation = Literal["exact", "identical", "near", "similar", "indeterminate"]
+# What rounding, of engines in batches and of stored vectors, leaves of the same pixels' 1 is well above this.
+SAME_PIXELS = 0.98
 DUPLICATE: frozenset[Relation] = frozenset({"exact", "identical", "near"})
 
 
@@ -48,11 +50,11 @@ class PictureFacts:
 def relation(one: Facts, other: Facts, score: float, threshold: float) -> Relation:
     """Same bytes, same pixels, a copy by its score (cosine, higher is closer), merely similar; or nothing to go by.
 
-    Symmetrical. Pixels are asked for only where the sizes agree: a picture may have to be hashed for it.
+    Symmetrical. Pixels are asked for only where size and score agree, since a picture may have to be hashed for it.
     """
     if one.sha256 == other.sha256:
         return "exact"
-    if _same_size(one, other) and one.pixels_sha256 == other.pixels_sha256:
+    if score >= SAME_PIXELS and _same_size(one, other) and one.pixels_sha256 == other.pixels_sha256:
         return "identical"
     if one.indeterminate or other.indeterminate:
         return "indeterminate"

@@ -1,6 +1,7 @@
 """Whether a picture holds enough for its vector to mean anything: blank, flat and tiny ones all look alike."""
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL.Image import Image, Resampling
 
 # Different photographs scaled down to squares of so many pixels score, to their nearest, in the median (and the worst
@@ -21,15 +22,14 @@ def content(image: Image) -> float:
     """How far a small version of an RGB picture is from a smooth gradient: root mean square, in steps of 0 to 255."""
     small = image.resize((_GRID, _GRID), Resampling.BOX, reducing_gap=1.0)
     values = np.asarray(small, np.float64).reshape(-1, 3)
-    return float(np.sqrt(np.mean((values - _SMOOTH @ values) ** 2)))
+    smooth = _BASIS @ (_BASIS.T @ values)
+    return float(np.sqrt(np.mean((values - smooth) ** 2)))
 
 
-def _smoother() -> np.ndarray:
-    """(N, N): values on the grid -> their best fit by a polynomial of degree two."""
+def _basis() -> NDArray[np.float64]:
+    """(N, 6): orthonormal, spanning the polynomials of degree two on the grid."""
     y, x = np.mgrid[-1 : 1 : _GRID * 1j, -1 : 1 : _GRID * 1j]
-    basis = np.stack([each.ravel() for each in (np.ones_like(x), x, y, x * x, x * y, y * y)], axis=1)
-    fit: np.ndarray = basis @ np.linalg.pinv(basis)
-    return fit
+    return np.linalg.qr(np.stack([each.ravel() for each in (np.ones_like(x), x, y, x * x, x * y, y * y)], axis=1))[0]
 
 
-_SMOOTH = _smoother()
+_BASIS = _basis()

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 from extractor.interface import Vectors
 from index_store import DUPLICATE, Facts, ImageStore, Match, relation
+from index_store.relation import SAME_PIXELS
 
-# Whatever engine embedded either, the same pixels score this much.
-SAME = 0.98
 DEEPER = 4
 
 
@@ -33,7 +32,7 @@ class Crowd:
         return [*matches[:place], hidden, *matches[place:]][: self.depth]
 
     def _same(self, facts: Facts, views: Vectors, matches: list[Match]) -> Match | None:
-        if matches[-1].score < SAME:
+        if matches[-1].score < SAME_PIXELS:
             return None
         return next(iter(self.store.same_content(self.collection, facts, views)), None)
 

@@ -114,15 +114,16 @@ class Retriever:
         started = perf_counter()
         embedded_ms = query.embed_ms
         query, found = self._nearest(query, options, judge)
-        told, plain = (
-            [each for each in self._judged(judge, query.facts, matches) if _reaches(each.match, options.min_score)]
-            for matches in (found.refined, found.plain)
-        )
+        told = self._told(judge, query.facts, found.refined, options.min_score)
+        plain = self._told(judge, query.facts, found.plain, options.min_score) if options.refinement else told
         search_ms = 1e3 * (perf_counter() - started) - (query.embed_ms - embedded_ms)
         took = Took(query.decode_ms, query.embed_ms, search_ms)
         answer = SearchAnswer(told, outcome_of(query.facts.indeterminate, plain), took)
         facts = PictureFacts.of(query.facts) if in_batch else query.facts  # which may hold the whole picture
         return _Searched(answer, facts, query.views)
+
+    def _told(self, judge: Judge, facts: Facts, matches: Sequence[Match], min_score: float | None) -> list[Verdict]:
+        return [each for each in self._judged(judge, facts, matches) if _reaches(each.match, min_score)]
 
     def _judged(self, judge: Judge, facts: Facts, matches: Sequence[Match]) -> list[Verdict]:
         """Marks are asked for only where they can tell: beside a duplicate there is another picture."""
