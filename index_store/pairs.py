@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, insert, or_, select
 
 from index_store.schema import collections, images, pairs
 
@@ -65,6 +65,12 @@ PAIR_VECTORS = (
 )
 
 
+# Every search with a duplicate asks this, so it is put together once.
+_BY_A = select(pairs.c.a_seq, pairs.c.b_seq, pairs.c.verdict).where(
+    pairs.c.a_seq.in_(bindparam("seqs", expanding=True))
+)
+
+
 def insert_pair(
     connection: Connection, older: tuple[int, int], newer: tuple[int, int], verdict: PairVerdict, number: int
 ) -> None:
@@ -111,7 +117,7 @@ def pairs_among(connection: Connection, seqs: Iterable[int]) -> PairVerdicts:
     asked = set(seqs)
     found: PairVerdicts = {}
     for chunk in _chunks(list(asked)):
-        found |= _verdicts(connection, pairs.c.a_seq.in_(chunk))
+        found.update(((row.a_seq, row.b_seq), row.verdict) for row in connection.execute(_BY_A, {"seqs": chunk}))
     return {pair: verdict for pair, verdict in found.items() if pair[1] in asked}
 
 

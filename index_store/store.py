@@ -72,6 +72,10 @@ class ImageStore:
         """The collection, or None where there is none of that name (yet)."""
         return self._searching.find(name)
 
+    def bound(self, name: str) -> Collection:
+        """The collection, which is of this store's extractor. Raises UnknownCollection, FingerprintMismatch."""
+        return self._searching.bound(name)
+
     def collection(self, name: str) -> Collection:
         """Raises UnknownCollection."""
         return self.catalog.collection(name)
@@ -146,10 +150,9 @@ class ImageStore:
             answers.check(connection, once)
             answers.keep(connection, once, answer)
 
-    def known(self, name: str, sha256: str) -> tuple[ImageRecord, Vectors] | None:
-        """The oldest picture with these very bytes, and its stored vector (D,) float32; none of no collection."""
-        collection = self.find_collection(name)
-        return self.catalog.same_bytes(collection, sha256) if collection else None
+    def known(self, collection: Collection, sha256: str) -> tuple[ImageRecord, Vectors] | None:
+        """The oldest picture with these very bytes, and its stored vector (D,) float32, of norm 1."""
+        return self.catalog.same_bytes(collection, sha256)
 
     def same_content(self, name: str, picture: Facts, views: Vectors) -> list[Match]:
         """The oldest pictures with the bytes and with the pixels of `picture`, scored as by a `search` for `views`."""

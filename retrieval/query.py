@@ -13,7 +13,7 @@ import numpy as np
 
 from extractor import Batcher, NoEmbedding, Parts
 from extractor.interface import Vectors
-from index_store import Facts, ImageRecord, ImageStore, KeptPicture
+from index_store import Collection, Facts, ImageRecord, ImageStore, KeptPicture
 from retrieval.errors import InputError
 from retrieval.keeping import kept_of
 from retrieval.payload import ImageSource
@@ -88,7 +88,7 @@ class Reader:
 
         return [attempt(items[0])] if len(items) == 1 else list(self._pool.map(attempt, items))
 
-    def query(self, source: ImageSource, collections: Sequence[str], whole: bool) -> Query:
+    def query(self, source: ImageSource, collections: Sequence[Collection], whole: bool) -> Query:
         """A picture whose bytes one of the `collections` holds is not embedded, and decoded only if needed `whole`.
 
         Raises InputError, NoEmbedding, BatcherClosed.
@@ -124,9 +124,9 @@ class Reader:
         with self._decoding:
             return kept_of(query.data, query.picture, self._settings.keep)
 
-    def _known(self, data: bytes, collections: Sequence[str]) -> tuple[ImageRecord, Vectors] | None:
+    def _known(self, data: bytes, collections: Sequence[Collection]) -> tuple[ImageRecord, Vectors] | None:
         sha256 = hashlib.sha256(data).hexdigest()
-        found = (self._store.known(name, sha256) for name in collections)
+        found = (self._store.known(collection, sha256) for collection in collections)
         return next((each for each in found if each), None)
 
     def _embedded(self, data: bytes, started: float) -> Query:

@@ -11,6 +11,7 @@ from extractor.interface import Vectors
 from index_store import (
     DUPLICATE,
     AddOutcome,
+    Collection,
     Facts,
     ImageStore,
     Marks,
@@ -27,7 +28,7 @@ from retrieval.answers import AddAnswer, InBatch, SearchAnswer, Took
 from retrieval.crowd import Crowd
 from retrieval.errors import BadPayload
 from retrieval.judges import Judges
-from retrieval.options import AddOptions, NewPicture, Receipt, SearchOptions
+from retrieval.options import AddOptions, Mode, NewPicture, Receipt, SearchOptions
 from retrieval.payload import ImageSource
 from retrieval.picture import Picture
 from retrieval.query import FAILURES, Failure, Query, Reader
@@ -69,12 +70,13 @@ class Retriever:
     def search(self, sources: Sequence[ImageSource], options: SearchOptions) -> list[SearchAnswer | Failure]:
         """Of each picture the nearest remembered ones, and which earlier ones of the batch it repeats."""
         self._depth(options)
-        bound = self._store.collection(options.collection)  # first: an unknown one is told at once
+        bound = self._store.bound(options.collection)  # first: an unknown one is told at once
         mode = "fast" if options.refinement else self._judges.mode(options.mode)
         judge = self._judges.of(bound, mode, options.target_precision)
         least = options.min_score if options.target_precision is None else judge.threshold
         options = replace(options, mode=mode, min_score=least)
-        searched = self._reader.each(lambda source: self._searched(source, options, judge, len(sources) > 1), sources)
+        several = len(sources) > 1
+        searched = self._reader.each(lambda source: self._searched(source, bound, options, judge, several), sources)
         return [
             each if isinstance(each, FAILURES) else replace(each.answer, in_batch=_repeats(number, searched, judge))
             for number, each in enumerate(searched)
@@ -89,11 +91,11 @@ class Retriever:
         """
         if receipt:
             self._store.check_answered(receipt.once)
-        for name in options.against:
-            self._store.collection(name)
         bound = self._store.find_collection(options.collection)
-        judge = self._judges.of(bound, self._judges.mode(options.mode), options.target_precision)
-        prepared = self._reader.each(lambda picture: self._prepared(picture, options), pictures)
+        homes = [*([bound] if bound else []), *(self._store.bound(name) for name in options.against)]
+        mode = self._judges.mode(options.mode)
+        judge = self._judges.of(bound, mode, options.target_precision)
+        prepared = self._reader.each(lambda picture: self._prepared(picture, homes, mode), pictures)
         new = [each.new for each in prepared if not isinstance(each, FAILURES)]
         if not new:
             return [each for each in prepared if isinstance(each, FAILURES)]
@@ -109,8 +111,10 @@ class Retriever:
         outcomes = self._store.add(options.collection, new, rules, recorded)
         return written or self._answers(prepared, outcomes, judge, started)
 
-    def _searched(self, source: ImageSource, options: SearchOptions, judge: Judge, in_batch: bool) -> _Searched:
-        query = self._reader.query(source, [options.collection], whole=False)
+    def _searched(
+        self, source: ImageSource, bound: Collection, options: SearchOptions, judge: Judge, in_batch: bool
+    ) -> _Searched:
+        query = self._reader.query(source, [bound], whole=False)
         started = perf_counter()
         embedded_ms = query.embed_ms
         query, found = self._nearest(query, options, judge)
@@ -152,21 +156,19 @@ class Retriever:
             raise BadPayload(f"top_k: at most {most}")
         return options.top_k or self._settings.top_k
 
-    def _prepared(self, picture: NewPicture, options: AddOptions) -> _Prepared:
-        names = [options.collection, *options.against]
-        query = self._reader.query(picture.source, names, whole=True)
-        if self._judges.mode(options.mode) == "thorough":
-            query = self._reader.with_parts(query, self._best(names, query))
+    def _prepared(self, picture: NewPicture, homes: Sequence[Collection], mode: Mode) -> _Prepared:
+        query = self._reader.query(picture.source, homes, whole=True)
+        if mode == "thorough":
+            query = self._reader.with_parts(query, self._best(homes, query))
         if query.picture is None:
             raise ValueError("what is remembered has to be decoded")
         new = new_image(picture.id or uuid.uuid4().hex, query.picture, query.vector, picture.source.origin)
         new = replace(new, metadata=picture.metadata, views=query.views, kept=self._reader.kept(query))
         return _Prepared(new, query.decode_ms, query.embed_ms)
 
-    def _best(self, names: Sequence[str], query: Query) -> float:
-        """The best score of the whole picture in any of the collections that exist."""
-        there = [name for name in names if self._store.find_collection(name)]
-        found = [match.score for name in there for match in self._store.search(name, [query.vector], 1)[0]]
+    def _best(self, homes: Sequence[Collection], query: Query) -> float:
+        """The best score of the whole picture in any of the collections."""
+        found = [match.score for home in homes for match in self._store.search(home.name, [query.vector], 1)[0]]
         return max(found, default=-1.0)
 
     def _answers(
