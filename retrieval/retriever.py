@@ -98,7 +98,7 @@ class Retriever:
             self._store.collection(name)
         bound = self._store.find_collection(options.collection)
         judge = self.policy.judge(bound, self.policy.mode(options.mode), options.target_precision)
-        prepared = self._reader.each(lambda picture: self._prepared(picture, options), pictures)
+        prepared = self._reader.each(lambda picture: self._prepared(picture, options, judge), pictures)
         new = [each.new for each in prepared if not isinstance(each, FAILURES)]
         if not new:
             return [each for each in prepared if isinstance(each, FAILURES)]
@@ -142,7 +142,7 @@ class Retriever:
             return query, replace(found, plain=crowd.uncovered(query.facts, query.views, found.plain))
         (matches,) = self._store.search(name, [query.views], depth)
         if options.mode == "thorough":
-            whole, query = query, self._reader.with_parts(query, matches[0].score if matches else -1.0)
+            whole, query = query, self._reader.with_parts(query, _surest(matches, judge))
             matches = matches if query is whole else self._store.search(name, [query.views], depth)[0]
         matches = crowd.uncovered(query.facts, query.views, matches)
         return query, RefinedMatches(matches, matches)
@@ -153,22 +153,22 @@ class Retriever:
             raise BadPayload(f"top_k: at most {most}")
         return options.top_k or self._settings.search.top_k
 
-    def _prepared(self, picture: NewPicture, options: AddOptions) -> _Prepared:
+    def _prepared(self, picture: NewPicture, options: AddOptions, judge: Judge) -> _Prepared:
         names = [options.collection, *options.against]
         query = self._reader.query(picture.source, names, whole=True)
         if self.policy.mode(options.mode) == "thorough":
-            query = self._reader.with_parts(query, self._best(names, query))
+            query = self._reader.with_parts(query, self._best(names, query, judge))
         if query.picture is None:
             raise ValueError("what is remembered has to be decoded")
         new = new_image(picture.id or uuid.uuid4().hex, query.picture, query.vector, picture.source.origin)
         new = replace(new, metadata=picture.metadata, views=query.views, kept=self._reader.kept(query))
         return _Prepared(new, query.decode_ms, query.embed_ms)
 
-    def _best(self, names: Sequence[str], query: Query) -> float:
-        """The best score of the whole picture in any of the collections that exist."""
+    def _best(self, names: Sequence[str], query: Query, judge: Judge) -> float:
+        """As `_surest`, in any of the collections that exist."""
         there = [name for name in names if self._store.find_collection(name)]
-        found = [match.score for name in there for match in self._store.search(name, [query.vector], 1)[0]]
-        return max(found, default=-1.0)
+        found = [self._store.search(name, [query.vector], self._settings.search.top_k)[0] for name in there]
+        return max((_surest(matches, judge) for matches in found), default=-1.0)
 
     def _answers(
         self, prepared: list[_Prepared | Failure], outcomes: Sequence[AddOutcome], judge: Judge, started: float
@@ -212,6 +212,12 @@ def new_image(image_id: str, picture: Picture, vector: Vectors, source: str | No
         size=picture.size,
         **vars(PictureFacts.of(picture)),
     )
+
+
+def _surest(matches: Sequence[Match], judge: Judge) -> float:
+    """The best score of a copy; -1 of none. A picture without content may score high, and says nothing."""
+    scores = [match.score for match in matches if not match.image.indeterminate]
+    return max((score for score in scores if score >= judge.threshold), default=-1.0)
 
 
 def _reaches(match: Match, min_score: float | None) -> bool:
