@@ -1,6 +1,6 @@
 """Many picture files into a collection: decoding runs beside embedding, and each batch is one durable commit."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -50,13 +50,24 @@ _Reading = tuple[ImageFile, "Future[_Read | FileOutcome]"]
 
 
 class BulkAdder:
-    """Adds files to one collection, batch by batch; `reject` leaves out what the collection holds already."""
+    """Adds files to one collection, batch by batch.
 
-    def __init__(self, settings: Settings, engine: Engine, collection: str, reject: bool = False) -> None:
+    `reject` leaves out what the collection, or one of those `against`, holds already.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        engine: Engine,
+        collection: str,
+        reject: bool = False,
+        against: Sequence[str] = (),
+    ) -> None:
         self._settings = settings
         self._engine = engine
         self._collection = collection
         self._reject = reject
+        self._against = tuple(against)
 
     def add(self, files: Iterable[ImageFile]) -> Iterator[FileOutcome]:
         """One outcome a file, in order. A file that cannot be read is an outcome, not an error.
@@ -105,7 +116,7 @@ class BulkAdder:
         if not self._reject:
             return Rules()
         bound = self._engine.store.find_collection(self._collection)
-        return Rules(self._engine.judges.of(bound, "fast").threshold, reject=True)
+        return Rules(self._engine.judges.of(bound, "fast").threshold, reject=True, against=self._against)
 
     def _outcome(self, file: ImageFile, result: AddOutcome) -> FileOutcome:
         if result.status == "id_taken":  # by somebody else since this batch began, or by its namesake in this batch
@@ -113,7 +124,8 @@ class BulkAdder:
             return _recognise(file, known.get(file.id, ""))
         if result.status == "duplicate":
             best = result.matches[0]
-            return FileOutcome(file, "duplicate", f"duplicate of {best.image.id!r} (score {best.score:.3f})")
+            place = "" if best.collection == self._collection else f" in {best.collection!r}"
+            return FileOutcome(file, "duplicate", f"duplicate of {best.image.id!r}{place} (score {best.score:.3f})")
         return FileOutcome(file, "added")
 
 

@@ -1,5 +1,7 @@
 """From which score a picture counts as a copy: as the request, the collection, its calibration or the settings say."""
 
+from typing import get_args
+
 from index_store import Collection, ImageStore
 from retrieval.calibration import Calibration
 from retrieval.calibrations import Calibrations, default, refusal
@@ -36,8 +38,18 @@ class Judges:
         return Judge(next(score for score in said if score is not None), confidence)
 
     def threshold(self, collection: Collection, mode: Mode | None = None) -> float:
-        """The score from which a match in the collection counts as a duplicate."""
-        return self.of(collection, self.mode(mode)).threshold
+        """The score from which a match in the collection, of whatever extractor, counts as a duplicate."""
+        if collection.threshold is not None:
+            return collection.threshold
+        found = self.mode(mode)
+        calibrated = self._calibrations.own(collection, found)
+        return self.of(collection, found).threshold if calibrated else self._settings.threshold
+
+    def calibrations(self, collection: Collection) -> dict[Mode, Calibration]:
+        """What was found out of the collection itself, by mode, as it holds for the pictures that there are now."""
+        modes: tuple[Mode, ...] = get_args(Mode)
+        own = {mode: self._calibrations.own(collection, mode) for mode in modes}
+        return {mode: found.among(self._store.size(collection)) for mode, found in own.items() if found}
 
 
 def _reached(known: Calibration | None, target: float, collection: Collection | None, mode: Mode) -> float:

@@ -1,12 +1,15 @@
 """Domain objects -> the JSON of the HTTP contract."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from index_store import Collection, CollectionStats, Group, ImageRecord, Job, KeptFacts, Pair
 from retrieval.answers import AddAnswer, SearchAnswer, Took
+from retrieval.calibration import Calibration
 from retrieval.comparer import Comparison
+from retrieval.options import Mode
 from retrieval.verdicts import Verdict
 
 
@@ -106,6 +109,19 @@ def collection_reply(collection: Collection, threshold: float, stats: Collection
         kept = {"images": stats.kept, "bytes": stats.kept_bytes}
         reply |= {"images": stats.images, "kept": kept, "index": {**index, "pending": stats.pending}}
     return reply
+
+
+def calibrations(found: Mapping[Mode, Calibration]) -> dict[str, Any]:
+    """By mode of search: thresholds by precision, null where too little is known, and what they rest on."""
+    return {
+        mode: {
+            "thresholds": each.thresholds,
+            "copies": each.copies,
+            "queries": each.queries,
+            "created_at": moment(each.created_at),
+        }
+        for mode, each in found.items()
+    }
 
 
 def pair_reply(pair: Pair) -> dict[str, Any]:

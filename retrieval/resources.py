@@ -63,7 +63,9 @@ class Collection(ServiceResource):
     def get(self, name: str) -> Reply:
         store = self.service.store
         found = store.collection(name)
-        return replies.collection_reply(found, self.service.engine.judges.threshold(found), store.stats(found))
+        judges = self.service.engine.judges
+        reply = replies.collection_reply(found, judges.threshold(found), store.stats(found))
+        return reply | {"calibrations": replies.calibrations(judges.calibrations(found))}
 
     def delete(self, name: str) -> Reply:
         self.service.store.delete_collection(name)

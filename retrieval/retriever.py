@@ -95,7 +95,7 @@ class Retriever:
         homes = [*([bound] if bound else []), *(self._store.bound(name) for name in options.against)]
         mode = self._judges.mode(options.mode)
         judge = self._judges.of(bound, mode, options.target_precision)
-        prepared = self._reader.each(lambda picture: self._prepared(picture, homes, mode), pictures)
+        prepared = self._reader.each(lambda picture: self._prepared(picture, homes, mode, judge), pictures)
         new = [each.new for each in prepared if not isinstance(each, FAILURES)]
         if not new:
             return [each for each in prepared if isinstance(each, FAILURES)]
@@ -145,7 +145,7 @@ class Retriever:
             return query, replace(found, plain=crowd.uncovered(query.facts, query.views, found.plain))
         (matches,) = self._store.search(name, [query.views], depth)
         if options.mode == "thorough":
-            whole, query = query, self._reader.with_parts(query, matches[0].score if matches else -1.0)
+            whole, query = query, self._reader.with_parts(query, _surest(matches, judge))
             matches = matches if query is whole else self._store.search(name, [query.views], depth)[0]
         matches = crowd.uncovered(query.facts, query.views, matches)
         return query, RefinedMatches(matches, matches)
@@ -156,20 +156,20 @@ class Retriever:
             raise BadPayload(f"top_k: at most {most}")
         return options.top_k or self._settings.top_k
 
-    def _prepared(self, picture: NewPicture, homes: Sequence[Collection], mode: Mode) -> _Prepared:
+    def _prepared(self, picture: NewPicture, homes: Sequence[Collection], mode: Mode, judge: Judge) -> _Prepared:
         query = self._reader.query(picture.source, homes, whole=True)
         if mode == "thorough":
-            query = self._reader.with_parts(query, self._best(homes, query))
+            query = self._reader.with_parts(query, self._best(homes, query, judge))
         if query.picture is None:
             raise ValueError("what is remembered has to be decoded")
         new = new_image(picture.id or uuid.uuid4().hex, query.picture, query.vector, picture.source.origin)
         new = replace(new, metadata=picture.metadata, views=query.views, kept=self._reader.kept(query))
         return _Prepared(new, query.decode_ms, query.embed_ms)
 
-    def _best(self, homes: Sequence[Collection], query: Query) -> float:
-        """The best score of the whole picture in any of the collections."""
-        found = [match.score for home in homes for match in self._store.search(home.name, [query.vector], 1)[0]]
-        return max(found, default=-1.0)
+    def _best(self, homes: Sequence[Collection], query: Query, judge: Judge) -> float:
+        """As `_surest`, in any of the collections."""
+        found = [self._store.search(home.name, [query.vector], self._settings.top_k)[0] for home in homes]
+        return max((_surest(matches, judge) for matches in found), default=-1.0)
 
     def _answers(
         self, prepared: list[_Prepared | Failure], outcomes: Sequence[AddOutcome], judge: Judge, started: float
@@ -213,6 +213,12 @@ def new_image(image_id: str, picture: Picture, vector: Vectors, source: str | No
         size=picture.size,
         **vars(PictureFacts.of(picture)),
     )
+
+
+def _surest(matches: Sequence[Match], judge: Judge) -> float:
+    """The best score of a copy; -1 of none. A picture without content may score high, and says nothing."""
+    scores = [match.score for match in matches if not match.image.indeterminate]
+    return max((score for score in scores if score >= judge.threshold), default=-1.0)
 
 
 def _reaches(match: Match, min_score: float | None) -> bool:

@@ -74,7 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = load_settings(arguments.config)
         if arguments.reembed:
             return reembed(settings, arguments.collection, arguments.forget_missing)
-        counts = index(settings, arguments.folders, arguments.collection, arguments.on_duplicate == "reject")
+        reject = arguments.on_duplicate == "reject"
+        counts = index(settings, arguments.folders, arguments.collection, reject, arguments.against)
     except (BadSettings, ExtractorError, StoreError, InputError, OSError) as error:
         return _stop(str(error))
     except KeyboardInterrupt:
@@ -82,15 +83,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1 if counts["failed"] else 0
 
 
-def index(settings: Settings, folders: Sequence[Path], collection: str, reject: bool) -> Counter[str]:
+def index(
+    settings: Settings, folders: Sequence[Path], collection: str, reject: bool, against: Sequence[str] = ()
+) -> Counter[str]:
     """Add every picture below `folders`, show progress and a summary on stderr; counts by outcome."""
     started = perf_counter()
     counts: Counter[str] = Counter()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     catalog = Catalog(settings.catalog_url)
     with Engine.open(settings, catalog) as engine:
+        for name in against:
+            engine.store.bound(name)
         total = sum(1 for _ in pictures(folders))
-        outcomes = BulkAdder(settings, engine, collection, reject).add(pictures(folders))
+        outcomes = BulkAdder(settings, engine, collection, reject, against).add(pictures(folders))
         for outcome in _progress(outcomes, total):
             counts[outcome.status] += 1
             if outcome.status in ("failed", "duplicate"):
@@ -197,6 +202,8 @@ def _stop(message: str, status: int = 2) -> int:
 
 def _misuse(arguments: argparse.Namespace) -> str:
     """What is wrong with options that do not go together, or nothing."""
+    if arguments.against and arguments.on_duplicate != "reject":
+        return "--against goes with --on-duplicate reject only"
     if not arguments.reembed:
         if arguments.forget_missing:
             return "--forget-missing goes with --reembed only"
@@ -216,6 +223,8 @@ def _parser() -> argparse.ArgumentParser:
         choices=("keep", "reject"),
         help="reject: leave out a picture that the collection holds already (default: keep)",
     )
+    text = "with --on-duplicate reject: leave out what this collection holds, too; may be given several times"
+    parser.add_argument("--against", action="append", default=[], metavar="NAME", help=text)
     parser.add_argument("--reembed", action="store_true", help="make the collection one of the present extractor")
     parser.add_argument("--forget-missing", action="store_true", help="with --reembed: drop pictures found nowhere")
     return parser

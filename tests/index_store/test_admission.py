@@ -211,6 +211,13 @@ def test_what_came_meanwhile_counts_in_every_collection(guarded: ImageStore, ope
         assert [(match.image.id, match.collection) for match in outcome.matches] == [("late", name)]
 
 
+def test_what_came_meanwhile_is_compared_with_every_view(guarded: ImageStore, open_store, monkeypatch) -> None:
+    collage = picture("collage", 30, views=VECTORS[[30, 31]])
+    with meanwhile(monkeypatch, lambda: open_store().add("guarded", [picture("part", 31)])):
+        (outcome,) = guarded.add(NAME, [collage], AGAINST)
+    assert (outcome.status, told(outcome)) == ("duplicate", ["part"])
+
+
 def test_what_came_meanwhile_without_content_counts_by_its_bytes(guarded: ImageStore, open_store, monkeypatch) -> None:
     blank = picture("blank", 30, indeterminate=True)
     with meanwhile(monkeypatch, lambda: open_store().add("guarded", [blank])):

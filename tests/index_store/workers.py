@@ -2,11 +2,14 @@
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
-from index_store import Catalog, JobBoard, KeptPicture, Rules
+import numpy as np
+
+from index_store import Catalog, ImageStore, JobBoard, KeptPicture, Rules
 from tests.index_store.stores import NAME, new_store
 from tests.index_store.vectors import new_image, unit_vectors
 
@@ -27,6 +30,41 @@ def add_rejecting(folder: Path, worker: int, start: Barrier, outcomes: Queue) ->
         results = list(pool.map(add, range(4)))
     store.close()
     outcomes.put(results)
+
+
+@dataclass
+class Member:
+    """What a process of a crew holds."""
+
+    store: ImageStore
+    together: Barrier
+
+
+_member: list[Member] = []
+Calls = list[list[tuple[str, list[float]]]]  # of each call the (id, vector) of its pictures
+Told = list[tuple[str, str, list[tuple[str, float]]]]  # of each picture (id, status, matches as (id, score))
+
+
+def join_crew(folder: Path, together: Barrier) -> None:
+    """Begins a process whose store stays open for many tasks; all of a crew begin each task together."""
+    _member.append(Member(new_store(folder), together))
+
+
+def add_in_threads(name: str, near: float, hands: list[Calls]) -> Told:
+    """Adds with reject, each hand's calls on a thread of its own."""
+    (member,) = _member
+    member.together.wait(60)
+
+    def add(calls: Calls) -> Told:
+        told = []
+        for call in calls:
+            images = [new_image(image_id, np.array(vector, np.float32)) for image_id, vector in call]
+            outcomes = member.store.add(name, images, Rules(near, reject=True))
+            told += [(each.id, each.status, [(m.image.id, m.score) for m in each.matches]) for each in outcomes]
+        return told
+
+    with ThreadPoolExecutor(len(hands)) as pool:
+        return [each for told in pool.map(add, hands) for each in told]
 
 
 def add_and_say(folder: Path, first: int) -> None:

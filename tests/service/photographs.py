@@ -15,8 +15,12 @@ def photographs() -> list[Path]:
     beside = sorted((ROOT / "../shared/data/photos").glob("*.jpg"))
     if beside:
         return beside
-    samples = [ROOT / ".samples/skimage/data" / name for name in SAMPLES]
-    found = [path for path in samples if path.exists()]
+    return samples()
+
+
+def samples() -> list[Path]:
+    """Those that `make setup` has installed: the same everywhere."""
+    found = [path for path in (ROOT / ".samples/skimage/data" / name for name in SAMPLES) if path.exists()]
     if len(found) < 5:
         pytest.fail("there are no photographs to search: run `make setup`")
     return found

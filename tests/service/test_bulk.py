@@ -110,6 +110,13 @@ def test_reject_leaves_out_duplicates_of_the_collection_of_the_run_and_of_the_ba
     assert [outcomes[place].detail.split("'")[1] for place in (0, 2, 6)] == ["0.jpg", "copy-1", "copy-3"]
 
 
+def test_reject_leaves_out_what_a_protected_collection_holds(own, engine, files):
+    list(BulkAdder(own, engine, "masters").add(files[:2]))
+    outcomes = list(BulkAdder(own, engine, "default", reject=True, against=["masters"]).add(files[:4]))
+    assert statuses(outcomes) == ["duplicate", "duplicate", "added", "added"]
+    assert outcomes[1].detail.startswith("duplicate of '1.jpg' in 'masters' (score 1.000)")
+
+
 def test_keep_takes_duplicates(own, engine, files):
     twice = [*files[:3], *(ImageFile(f"again-{file.id}", file.path) for file in files[:3])]
     assert set(statuses(BulkAdder(own, engine, "default").add(twice))) == {"added"}

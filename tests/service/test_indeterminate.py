@@ -6,7 +6,7 @@ from PIL import Image
 
 from tests.corpus import encoded, photo, vague_pictures
 from tests.service.asking import body, jpeg, png
-from tests.service.photographs import photographs
+from tests.service.photographs import samples
 
 VAGUE = {name: encoded(image, "PNG") for name, image in vague_pictures().items()}
 FLAT = [encoded(Image.new("RGB", (64 + n, 64), (n, 20 * n, 255 - n)), "PNG") for n in range(12)]  # one vector for all
@@ -117,7 +117,7 @@ def test_with_the_real_model_no_photograph_is_a_blank_and_no_blank_a_photograph(
     client.application.extensions["service"].wait_until_ready()
     for name, data in VAGUE.items():
         assert add(client, data, id=name).status_code == 201
-    for path in photographs()[:6]:
+    for path in samples()[:6]:
         found = search(client, path.read_bytes(), top_k=100)
         assert (found["duplicate"], found["verdict"]) == (False, "new")
         assert set(relations(found).values()) <= {"indeterminate", "similar"}
