@@ -6,6 +6,7 @@ from itertools import product
 import pytest
 
 from index_store import DUPLICATE, PictureFacts, relation
+from index_store.relation import SAME_PIXELS
 
 ONE = PictureFacts(sha256="a", pixels_sha256="p", width=40, height=30, indeterminate=False)
 OTHER = replace(ONE, sha256="b", pixels_sha256="q")
@@ -13,10 +14,14 @@ OTHER = replace(ONE, sha256="b", pixels_sha256="q")
 
 @pytest.mark.parametrize("score", [-1.0, 0.0, 0.8, 1.0])
 @pytest.mark.parametrize("vague", [False, True])
-def test_the_same_bytes_are_exact_and_the_same_pixels_identical_whatever_the_score(score, vague):
-    one = replace(ONE, indeterminate=vague)
-    assert relation(one, replace(OTHER, sha256="a"), score, 0.8) == "exact"
-    assert relation(one, replace(OTHER, pixels_sha256="p"), score, 0.8) == "identical"
+def test_the_same_bytes_are_exact_whatever_the_score(score, vague):
+    assert relation(replace(ONE, indeterminate=vague), replace(OTHER, sha256="a"), score, 0.8) == "exact"
+
+
+@pytest.mark.parametrize("score", [SAME_PIXELS, 1.0])
+@pytest.mark.parametrize("vague", [False, True])
+def test_the_same_pixels_are_identical_whatever_the_threshold(score, vague):
+    assert relation(replace(ONE, indeterminate=vague), replace(OTHER, pixels_sha256="p"), score, 1.0) == "identical"
 
 
 def test_pixels_are_of_a_size(score=1.0):
@@ -43,15 +48,17 @@ def test_it_is_symmetrical():
         assert relation(one, other, score, 0.8) == relation(other, one, score, 0.8)
 
 
-def test_pixels_are_hashed_only_where_the_sizes_agree():
+@pytest.mark.parametrize(("width", "score"), [(41, 1.0), (40, 0.979)])
+def test_pixels_are_hashed_only_where_size_and_score_agree(width, score):
     class Unhashed:
-        sha256, width, height, indeterminate = "b", 41, 30, False
+        sha256, height, indeterminate = "b", 30, False
 
         @property
         def pixels_sha256(self) -> str:
             raise AssertionError("hashed")
 
-    assert relation(ONE, Unhashed(), 0.9, 0.8) == "near"
+    Unhashed.width = width
+    assert relation(ONE, Unhashed(), score, 0.8) == "near"
 
 
 def test_what_is_alike_or_cannot_be_told_is_no_duplicate():
