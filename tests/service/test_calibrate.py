@@ -32,7 +32,7 @@ from tests.service.server import ROOT, configuration
 
 COUNT = 24
 NAME = "default"
-FEW = Sampling(edits=2)
+FEW = Sampling(edits=2, modes=("fast",))
 
 
 def save(folder: Path, numbers: range, size: tuple[int, int] = (64, 48)) -> list[ImageFile]:
@@ -75,7 +75,7 @@ def test_a_calibration_holds_from_the_moment_it_is_made(own, engine, add, files)
     assert known.for_(collection, "fast") is None
     with pytest.raises(NotCalibrated, match=r"scripts/calibrate.py --collection default"):
         _threshold(engine, 0.9)
-    done = calibrate(own, engine, NAME, FEW)
+    done = calibrate(own, engine, NAME, Sampling(edits=2))
     calibration = known.for_(collection, "fast")
     assert calibration == done.calibrations["fast"]
     assert (calibration.copies, calibration.queries) == (2 * COUNT, 3 * COUNT)
@@ -94,7 +94,7 @@ def _threshold(engine, target_precision):
 def test_the_same_seed_gives_the_same(own, engine, add, files):
     add(files)
     one, same, other = (
-        find_out(own, engine, NAME, Sampling(edits=2, seed=seed)).calibrations["fast"].knots for seed in (0, 0, 1)
+        find_out(own, engine, NAME, replace(FEW, seed=seed)).calibrations["fast"].knots for seed in (0, 0, 1)
     )
     assert one == same != other
 
@@ -110,7 +110,7 @@ def test_more_pictures_since_make_a_score_worth_less(own, engine, add, files, tm
 
 
 def hardest(own: Settings, engine: Engine, *marked: MarkedPair) -> dict[tuple[str, str], float]:
-    done = find_out(own, engine, NAME, Sampling(edits=1, marked=marked))
+    done = find_out(own, engine, NAME, replace(FEW, edits=1, marked=marked))
     return {pair.ids: pair.score for pair in done.doubtful}
 
 
@@ -132,7 +132,7 @@ def test_an_edited_copy_that_is_held_is_told_and_counts_until_it_is_marked(own, 
     most = find_out(own, engine, NAME, FEW).calibrations["fast"].confidence(1)
     marked = MarkedPair(pair, told[pair], is_duplicate=True)
     assert pair not in hardest(own, engine, marked)
-    again = find_out(own, engine, NAME, Sampling(edits=2, marked=(marked,))).calibrations["fast"]
+    again = find_out(own, engine, NAME, replace(FEW, marked=(marked,))).calibrations["fast"]
     assert again.copies == 2 * COUNT + 1  # 24 pictures: the 25th has none to be edited with
     assert again.confidence(1) > most
 

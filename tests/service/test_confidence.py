@@ -6,6 +6,8 @@ from retrieval.calibrate import calibrate
 from retrieval.edited import Sampling
 from tests.service.asking import body, jpeg, small
 
+pytestmark = pytest.mark.slow
+
 COUNT = 24
 TARGET = 0.6  # what little pictures and thumbnails as vectors allow to say
 
