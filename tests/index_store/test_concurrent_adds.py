@@ -38,7 +38,7 @@ class Crew:
         self.store.create_collection(name)
         shares = [hands[process::PROCESSES] for process in range(PROCESSES)]
         tasks = [self._pool.submit(add_in_threads, name, NEAR, share) for share in shares]
-        return name, [each for task in tasks for each in task.result(60)]
+        return name, [each for task in tasks for each in task.result(120)]
 
 
 @pytest.fixture(scope="module")

@@ -53,7 +53,7 @@ def join_crew(folder: Path, together: Barrier) -> None:
 def add_in_threads(name: str, near: float, hands: list[Calls]) -> Told:
     """Adds with reject, each hand's calls on a thread of its own."""
     (member,) = _member
-    member.together.wait(60)
+    member.together.wait(120)
 
     def add(calls: Calls) -> Told:
         told = []
