@@ -30,9 +30,10 @@ from index_store.rows import (
     seqs_alive,
     unit_vector,
 )
-from index_store.schema import collections, generations, images
+from index_store.schema import clock, collections, generations, images
 
 PURGE_CHUNK = 1000
+_WRITE_LOCK = select(clock.c.value).with_for_update()
 
 
 class Catalog:
@@ -66,6 +67,8 @@ class Catalog:
     def writing(self) -> Iterator[Connection]:
         """A transaction that holds the write lock from its start; commits durably on exit, rolls back on an error."""
         with _explained(self._where), self._write_turn, self._writer.begin() as connection:
+            if self.engine.dialect.name != "sqlite":  # which has begun with it
+                connection.execute(_WRITE_LOCK)
             yield connection
 
     def collection(self, name: str) -> Collection:
