@@ -12,7 +12,7 @@ from PIL.ImageStat import Stat
 
 from extractor.rectangles import Box, rectangles
 
-SHORTER = 480  # pixels; a larger picture is first shrunk by a whole factor, as long as its shorter side has so many
+SHORTER = 400  # pixels; a larger picture is first shrunk by a whole factor, as long as its shorter side has so many
 DEVIATION = 6  # of 255: mean distance from its mean colour up to which a line is of one colour, JPEG's noise included
 LOOKED_AT = 64  # pixels of a line, at most twice as many
 FEWEST = 24  # lines that must be left to be a picture

@@ -98,6 +98,13 @@ class Catalog:
             raise CollectionExists(f"there is a collection {name!r} already") from None
         return self.collection(name)
 
+    def set_threshold(self, name: str, threshold: float | None) -> Collection:
+        """From the next request on, in every process. Raises UnknownCollection."""
+        with self.writing() as connection:
+            key = find_collection(connection, name).key
+            connection.execute(update(collections).where(collections.c.key == key).values(threshold=threshold))
+            return find_collection(connection, name)
+
     def delete_collection(self, name: str) -> Collection:
         """Forget the collection with its images and kept pictures; says what it was. Raises UnknownCollection."""
         with self.writing() as connection:

@@ -84,6 +84,10 @@ class ImageStore:
         """All collections, by name, those of other extractors too."""
         return self.catalog.collections()
 
+    def set_threshold(self, name: str, threshold: float | None) -> Collection:
+        """The score from which a match in a collection counts as a duplicate; None for what holds without one."""
+        return self.catalog.set_threshold(name, threshold)
+
     def delete_collection(self, name: str) -> None:
         """Forget a collection, its images and its index."""
         collection = self.catalog.delete_collection(name)

@@ -67,9 +67,9 @@ def refusal(name: str | None, mode: str, target: float, calibration: Calibration
     how = f"`python scripts/calibrate.py --collection {name or 'NAME'}`"
     where = f"in {name!r}" if name else "with this extractor"
     if calibration is None:
-        return f"nothing is known of what scores are worth {where}: {how} finds out; or give min_score"
+        return f"nothing is known of what scores are worth {where}: {how} finds out; or leave target_precision out"
     return (
-        f"no score is known to give a precision of {target:g} among {calibration.references:,} pictures {where}, mode "
+        f"no score is known to give a precision of {target!r} among {calibration.references:,} pictures {where}, mode "
         f"{mode!r}; {calibration.knots[-1][1]:.4f} is the most that can be said: {how}, with more --pictures or "
-        "--edits if it was done already, can tell more; or give min_score"
+        "--edits if it was done already, can tell more; or leave target_precision out"
     )

@@ -1,9 +1,10 @@
 """Two pictures -> how they relate."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
-from index_store import DUPLICATE, Collection, ImageStore, Marks, Relation, score_of
+from index_store import DUPLICATE, Collection, ImageRecord, ImageStore, Marks, Relation, score_of
 from index_store.pairs import PairVerdict, pair_of
 from retrieval.judges import Judges
 from retrieval.options import CompareOptions, Stored
@@ -50,22 +51,24 @@ class Comparer:
         """
         started = perf_counter()
         mode = self._judges.mode(options.mode)
-        judge = self._judges.of(self._bound(options.collection, one, other), mode, options.target_precision)
+        bound = self._bound(options.collection, one, other)
+        judge = self._judges.of(bound, mode, options.target_precision)
         left, right = self._queries(one, other)
         score = _score(left, right)
         if mode == "thorough":
             left, right = (self._reader.with_parts(each, score) for each in (left, right))
             score = _score(left, right)
-        relation, confidence = judge.opinion(left.facts, right.facts, score)
-        marked = self._marked(left, right)
-        took_ms = 1e3 * (perf_counter() - started)
-        return Comparison(score, overruled(relation, marked), confidence, marked, took_ms)
+        found, confidence = judge.opinion(left.facts, right.facts, score)
+        marked = self._marked([self._record(each, bound) for each in (left, right)])
+        relation = overruled(found, marked)
+        confidence = confidence if relation == found else None
+        return Comparison(score, relation, confidence, marked, 1e3 * (perf_counter() - started))
 
     def _bound(self, name: str | None, *sides: Side) -> Collection | None:
         """The collection that was named, else that of a stored picture."""
         names = [name, *(side.collection for side in sides if isinstance(side, Stored))]
         named = next((each for each in names if each is not None), None)
-        return None if named is None else self._store.collection(named)
+        return None if named is None else self._store.bound(named)
 
     def _queries(self, *sides: Side) -> list[Query]:
         found = self._reader.each(self._query, sides)
@@ -80,10 +83,18 @@ class Comparer:
             return Query(vector[None], b"", None, record, 0.0, 0.0)
         return self._reader.query(side, [], whole=True)
 
-    def _marked(self, left: Query, right: Query) -> PairVerdict | None:
-        if left.known is None or right.known is None:
+    def _record(self, query: Query, bound: Collection | None) -> ImageRecord | None:
+        """The stored picture that it is, or whose bytes it has."""
+        if query.known or bound is None:
+            return query.known
+        known = self._store.known(bound, query.facts.sha256)
+        return known[0] if known else None
+
+    def _marked(self, records: Sequence[ImageRecord | None]) -> PairVerdict | None:
+        seqs = [record.seq for record in records if record]
+        if len(seqs) < 2:
             return None
-        pair = pair_of(left.known.seq, right.known.seq)
+        pair = pair_of(*seqs)
         return Marks(self._store.catalog).among(pair).get(pair)
 
 

@@ -40,10 +40,17 @@ def from_text(value: Any) -> Any:
     return parse_json(value) if isinstance(value, str) else value
 
 
+def nothing_from_text(value: Any) -> Any:
+    """A form says null as text, or as none."""
+    return None if value in ("", "null") else value
+
+
 def _names(value: Any) -> Any:
     """A form has them as "one,other"; JSON as a list."""
     given = [name.strip() for name in value.split(",")] if isinstance(value, str) else value
-    return tuple(dict.fromkeys(given)) if isinstance(given, list) and all(isinstance(n, str) for n in given) else given
+    if not isinstance(given, list | tuple) or not all(isinstance(name, str) for name in given):
+        raise ValueError('a list of names of collections, such as ["masters"]')
+    return tuple(dict.fromkeys(given))
 
 
 CollectionName = Annotated[str, Field(pattern=COLLECTION_PATTERN)]
@@ -97,4 +104,4 @@ def is_strict(request: Request) -> bool:
 def _explain(problem: Any) -> str:
     key = ".".join(str(part) for part in problem["loc"])
     message = "unknown field" if problem["type"] == "extra_forbidden" else problem["msg"].removeprefix("Value error, ")
-    return f"{key}: {message}"
+    return f"{key}: {message}" if key else message  # of the fields together, which names them

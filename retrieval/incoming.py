@@ -146,7 +146,8 @@ def _added(collection: str, answer: AddAnswer | Failure) -> Answer:
     if answer.status == "id_taken":
         return _refused(IdTaken(f"collection {collection!r} has a picture {answer.id!r} already; delete it first"))
     if answer.status == "duplicate":
-        detail = f"collection {collection!r} holds this picture already; nothing was stored"
+        homes = " and ".join(dict.fromkeys(repr(each.match.collection or collection) for each in answer.verdicts))
+        detail = f"collection {homes} holds this picture already; nothing was stored"
         return Answer(409, body(409, "duplicate", detail, matches=replies.matches(answer.verdicts)))
     place = url_for("image", image_id=answer.id, collection=collection)
     return Answer(201, replies.add_reply(collection, answer), place)

@@ -13,7 +13,7 @@ from typing import Any
 
 from extractor import ExtractorError
 from index_store import Catalog, Job, JobBoard, StoreError
-from retrieval.errors import ServiceError
+from retrieval.errors import InputError, ServiceError
 from retrieval.jobs import RUNNERS, Report
 from retrieval.settings import Settings
 
@@ -39,7 +39,7 @@ def run(settings: Settings, catalog: Catalog, board: JobBoard, job: Job) -> None
     """Do a job and note its end on the board; what stops it is its error there."""
     try:
         result = RUNNERS[job.kind](settings, catalog, job.collection, _reporter(board, job), **job.options)
-    except (StoreError, ExtractorError, ServiceError, OSError) as error:
+    except (StoreError, ExtractorError, ServiceError, InputError, OSError) as error:
         log.error("job %d (%s) failed: %s", job.id, job.kind, error)
         board.fail(job.id, str(error))
         return

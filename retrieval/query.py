@@ -20,7 +20,7 @@ from retrieval.payload import ImageSource
 from retrieval.picture import Picture, decode
 from retrieval.settings import Settings
 
-READERS = 16  # pictures of batches that are fetched, decoded and embedded at a time
+READERS = 8  # pictures of batches that are fetched, decoded and embedded at a time, and so in memory
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 Failure = InputError | NoEmbedding

@@ -1,11 +1,14 @@
 """Resources of what is remembered, of jobs and of the service: each reads the request, asks once, shapes the reply."""
 
+from typing import Any
+
 from flask import Response, request, url_for
 
 from retrieval import replies
-from retrieval.fields import is_strict
+from retrieval.errors import BadPayload
+from retrieval.fields import DEFAULT_COLLECTION, is_strict
 from retrieval.resource import Reply, ServiceResource
-from retrieval.schemas import CollectionQuery, ListQuery, NewCollection, NewJob, PatchFields
+from retrieval.schemas import CollectionQuery, ListQuery, NewCollection, NewJob, PatchCollection, PatchFields
 
 
 class Images(ServiceResource):
@@ -58,7 +61,7 @@ class Collections(ServiceResource):
 
 
 class Collection(ServiceResource):
-    """GET a collection with its figures, or DELETE it with all its pictures."""
+    """GET a collection with its figures, PATCH its threshold, or DELETE it with all its pictures."""
 
     def get(self, name: str) -> Reply:
         store = self.service.store
@@ -66,6 +69,10 @@ class Collection(ServiceResource):
         judges = self.service.engine.judges
         reply = replies.collection_reply(found, judges.threshold(found), store.stats(found))
         return reply | {"calibrations": replies.calibrations(judges.calibrations(found))}
+
+    def patch(self, name: str) -> Reply:
+        changed = self.service.store.set_threshold(name, PatchCollection.of_body(request).threshold)
+        return replies.collection_reply(changed, self.service.engine.judges.threshold(changed))
 
     def delete(self, name: str) -> Reply:
         self.service.store.delete_collection(name)
@@ -81,10 +88,21 @@ class Jobs(ServiceResource):
     def post(self) -> Reply:
         fields = NewJob.of_body(request)
         options = fields.checked_options(is_strict(request))
-        if fields.collection is not None and fields.kind != "ingest":
-            self.service.store.collection(fields.collection)
+        self._check(fields, options)
         job = self.service.jobs.ask(fields.kind, fields.collection, options)
         return replies.job_reply(job), 202, {"Location": url_for("job", job_id=job.id)}
+
+    def _check(self, fields: NewJob, options: dict[str, Any]) -> None:
+        """What can be told at once, rather than when the job fails."""
+        store, against = self.service.store, options.get("against")
+        if fields.kind == "calibrate":
+            store.bound(fields.collection or DEFAULT_COLLECTION)
+        elif fields.collection is not None and fields.kind != "ingest":
+            store.collection(fields.collection)
+        if against is not None and against == fields.collection:
+            raise BadPayload("options.against: a collection cannot be compared with itself; leave it out")
+        if against is not None:
+            store.collection(against)
 
 
 class Job(ServiceResource):

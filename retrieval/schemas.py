@@ -17,6 +17,7 @@ from retrieval.fields import (
     Precision,
     Score,
     from_text,
+    nothing_from_text,
 )
 from retrieval.options import AddOptions, CompareOptions, Mode, SearchOptions
 from retrieval.refine_fields import Refine
@@ -148,6 +149,12 @@ class DuplicatesQuery(DuplicateOptions):
 
     after: str | None = None
     limit: int = Field(default=100, ge=1, le=1000)
+
+
+class PatchCollection(Fields):
+    """PATCH /collections/NAME."""
+
+    threshold: Annotated[Score | None, BeforeValidator(nothing_from_text)]
 
 
 class NewJob(Fields):

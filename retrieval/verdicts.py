@@ -61,7 +61,9 @@ def respecting(marks: PairVerdicts, verdicts: list[Verdict]) -> list[Verdict]:
     decided: list[Verdict] = []
     for verdict in verdicts:
         said = next((mark for each in decided if each.is_duplicate and (mark := _mark(marks, each, verdict))), None)
-        decided.append(replace(verdict, relation=overruled(verdict.relation, said)))
+        found = overruled(verdict.relation, said)
+        # What people say is no matter of scores.
+        decided.append(verdict if found == verdict.relation else replace(verdict, relation=found, confidence=None))
     return decided
 
 
