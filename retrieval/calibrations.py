@@ -5,32 +5,21 @@ import json
 import logging
 from pathlib import Path
 
-from index_store import Collection, ImageStore
+from index_store import Catalog, Collection
 from retrieval.calibration import BadCalibration, Calibration
 
 log = logging.getLogger(__name__)
 DEFAULTS = Path(__file__).with_name("default_calibrations.json")
 
 
-class Calibrations:
-    """What scores are worth in each collection. A look costs one read by key; nothing is counted."""
-
-    def __init__(self, store: ImageStore) -> None:
-        self._store = store
-
-    def for_(self, collection: Collection, mode: str) -> Calibration | None:
-        """What holds for a mode of search among as many pictures as the collection has now."""
-        found = self.own(collection, mode) or default(collection.fingerprint, mode)
-        return found.among(self._store.size(collection)) if found else None
-
-    def own(self, collection: Collection, mode: str) -> Calibration | None:
-        """What was found out of the collection itself, with as many pictures as it had then."""
-        data = self._store.catalog.calibration(collection, mode)
-        try:
-            return Calibration.from_json(data) if data else None
-        except BadCalibration as error:  # of another version of this program
-            log.error("the calibration of %r cannot be used, make it again: %s", collection.name, error)
-            return None
+def own(catalog: Catalog, collection: Collection, mode: str) -> Calibration | None:
+    """What was found out of the collection itself, with as many pictures as it had then. One read by key."""
+    data = catalog.calibration(collection, mode)
+    try:
+        return Calibration.from_json(data) if data else None
+    except BadCalibration as error:  # of another version of this program
+        log.error("the calibration of %r cannot be used, make it again: %s", collection.name, error)
+        return None
 
 
 def default(fingerprint: str, mode: str) -> Calibration | None:

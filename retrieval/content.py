@@ -23,7 +23,7 @@ def is_indeterminate(image: Image) -> bool:
     """Whether the RGB picture has too little content to be compared by what it shows."""
     if min(image.size) < LEAST_SIDE:
         return True
-    small = _small(image)
+    small = cells(image)
     return content(small) < LEAST_CONTENT or filled(small) < LEAST_FILLED
 
 
@@ -39,7 +39,7 @@ def filled(small: Cells) -> float:
     return float((away > SAME_COLOUR).mean())
 
 
-def _small(image: Image) -> Cells:
+def cells(image: Image) -> Cells:
     """The picture, RGB, as a grid."""
     # Averaging over every pixel of a large picture takes longer than embedding it; some hundred for each cell will do.
     thinned = image.resize((_MOST, _MOST), Resampling.NEAREST) if min(image.size) > _MOST else image

@@ -4,7 +4,7 @@ from typing import get_args
 
 from index_store import Collection, ImageStore
 from retrieval.calibration import Calibration
-from retrieval.calibrations import Calibrations, default, refusal
+from retrieval.calibrations import default, own, refusal
 from retrieval.errors import NotCalibrated
 from retrieval.options import Mode
 from retrieval.settings import SearchSettings
@@ -17,7 +17,6 @@ class Judges:
     def __init__(self, settings: SearchSettings, store: ImageStore, fingerprint: str) -> None:
         self._settings = settings
         self._store = store
-        self._calibrations = Calibrations(store)
         self._fingerprint = fingerprint
 
     def mode(self, asked: Mode | None) -> Mode:
@@ -26,30 +25,35 @@ class Judges:
 
     def of(self, collection: Collection | None, mode: Mode, target_precision: float | None = None) -> Judge:
         """For a collection, or for one that is yet to be made, or for two pictures alone. Raises NotCalibrated."""
-        own = self._calibrations.own(collection, mode) if collection else None
-        known = own or default(collection.fingerprint if collection else self._fingerprint, mode)
-        if known and collection:
-            known = known.among(self._store.size(collection))
+        known, is_own = self.known(collection, mode)
         confidence = known.confidence if known else None
         if target_precision is not None:
             return Judge(_reached(known, target_precision, collection, mode), confidence)
-        calibrated = known.threshold(self._settings.target_precision) if own and known else None
+        calibrated = known.threshold(self._settings.target_precision) if is_own and known else None
         said = [collection.threshold if collection else None, calibrated, self._settings.threshold]
         return Judge(next(score for score in said if score is not None), confidence)
+
+    def known(self, collection: Collection | None, mode: Mode) -> tuple[Calibration | None, bool]:
+        """What scores are worth there now, if that is known, and whether it was found out of the collection itself."""
+        if collection is None:
+            return default(self._fingerprint, mode), False
+        found = own(self._store.catalog, collection, mode)
+        known = found or default(collection.fingerprint, mode)
+        return known.among(self._store.size(collection)) if known else None, found is not None
 
     def threshold(self, collection: Collection, mode: Mode | None = None) -> float:
         """The score from which a match in the collection, of whatever extractor, counts as a duplicate."""
         if collection.threshold is not None:
             return collection.threshold
         found = self.mode(mode)
-        calibrated = self._calibrations.own(collection, found)
+        calibrated = own(self._store.catalog, collection, found)
         return self.of(collection, found).threshold if calibrated else self._settings.threshold
 
     def calibrations(self, collection: Collection) -> dict[Mode, Calibration]:
         """What was found out of the collection itself, by mode, as it holds for the pictures that there are now."""
         modes: tuple[Mode, ...] = get_args(Mode)
-        own = {mode: self._calibrations.own(collection, mode) for mode in modes}
-        return {mode: found.among(self._store.size(collection)) for mode, found in own.items() if found}
+        found = {mode: self.known(collection, mode) for mode in modes}
+        return {mode: known for mode, (known, is_own) in found.items() if known and is_own}
 
 
 def _reached(known: Calibration | None, target: float, collection: Collection | None, mode: Mode) -> float:

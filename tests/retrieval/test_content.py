@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from retrieval.content import LEAST_CONTENT, LEAST_SIDE, content, is_indeterminate
+from retrieval.content import LEAST_CONTENT, LEAST_SIDE, cells, content, is_indeterminate
 from retrieval.picture import decode
 from retrieval.settings import load_settings
 from tests.corpus import encoded, photo, vague_pictures
@@ -51,14 +51,25 @@ def _in_mode(image: Image.Image, mode: str) -> Image.Image:
 
 def test_content_is_what_a_smooth_gradient_leaves():
     values = np.full((320, 320, 3), 100, np.uint8)
-    assert content(Image.fromarray(values)) == pytest.approx(0, abs=1e-9)
+    assert content(cells(Image.fromarray(values))) == pytest.approx(0, abs=1e-9)
     values[::2] += 2  # finer than it looks
-    assert content(Image.fromarray(values)) < 0.5
+    assert content(cells(Image.fromarray(values))) < 0.5
     values[:, :160] += 100
-    assert content(Image.fromarray(values)) > 10 * LEAST_CONTENT
+    assert content(cells(Image.fromarray(values))) > 10 * LEAST_CONTENT
 
 
 def test_turning_and_mirroring_change_nothing():
     for image in (photo(3), vague_pictures()["gradient"]):
         turned = [image.transpose(each) for each in Image.Transpose]
-        assert [content(each) for each in turned] == pytest.approx([content(image)] * len(turned), abs=0.05)
+        assert [content(cells(each)) for each in turned] == pytest.approx(
+            [content(cells(image))] * len(turned), abs=0.05
+        )
+
+
+@pytest.mark.parametrize("colour", ["black", "white", "navy"])
+def test_a_small_picture_on_a_blank_page_says_hardly_anything(colour):
+    page = Image.new("RGB", (800, 600), colour)
+    page.paste(photo(1, (200, 150)), (300, 250))  # 6 %
+    assert is_indeterminate(page)
+    page.paste(photo(1, (400, 300)), (200, 150))  # a quarter
+    assert not is_indeterminate(page)

@@ -18,7 +18,7 @@ from retrieval import calibrations
 from retrieval.bulk import BulkAdder, ImageFile
 from retrieval.calibrate import FEWEST, Asker, calibrate, find_out, modes_of
 from retrieval.calibration import MarkedPair
-from retrieval.calibrations import Calibrations, read_defaults
+from retrieval.calibrations import read_defaults
 from retrieval.edited import Queries, Sampling
 from retrieval.engine import Engine
 from retrieval.errors import CannotCalibrate, NotCalibrated
@@ -71,12 +71,12 @@ def add(own: Settings, engine: Engine) -> Callable[[list[ImageFile]], None]:
 
 def test_a_calibration_holds_from_the_moment_it_is_made(own, engine, add, files):
     add(files)
-    collection, known = engine.store.collection(NAME), Calibrations(engine.store)
-    assert known.for_(collection, "fast") is None
+    collection = engine.store.collection(NAME)
+    assert engine.judges.known(collection, "fast")[0] is None
     with pytest.raises(NotCalibrated, match=r"scripts/calibrate.py --collection default"):
         _threshold(engine, 0.9)
     done = calibrate(own, engine, NAME, Sampling(edits=2))
-    calibration = known.for_(collection, "fast")
+    calibration = engine.judges.known(collection, "fast")[0]
     assert calibration == done.calibrations["fast"]
     assert (calibration.copies, calibration.queries) == (2 * COUNT, 3 * COUNT)
     assert calibration.wrong > 3 * COUNT * 13
@@ -84,7 +84,7 @@ def test_a_calibration_holds_from_the_moment_it_is_made(own, engine, add, files)
     assert _threshold(engine, 0.5) == calibration.threshold(0.5)
     with pytest.raises(NotCalibrated, match=r"no score is known to give a precision of 0.999"):
         _threshold(engine, 0.999)
-    assert known.for_(collection, "thorough") == done.calibrations["thorough"] != calibration
+    assert engine.judges.known(collection, "thorough")[0] == done.calibrations["thorough"] != calibration
 
 
 def _threshold(engine, target_precision):
@@ -102,10 +102,10 @@ def test_the_same_seed_gives_the_same(own, engine, add, files):
 def test_more_pictures_since_make_a_score_worth_less(own, engine, add, files, tmp_path):
     add(files)
     calibrate(own, engine, NAME, FEW)
-    collection, known = engine.store.collection(NAME), Calibrations(engine.store)
-    before = known.for_(collection, "fast").confidence(1)
+    collection = engine.store.collection(NAME)
+    before = engine.judges.known(collection, "fast")[0].confidence(1)
     add(save(tmp_path / "more", range(100, 100 + 9 * COUNT)))
-    odds = known.for_(engine.store.collection(NAME), "fast").confidence(1)
+    odds = engine.judges.known(engine.store.collection(NAME), "fast")[0].confidence(1)
     assert odds / (1 - odds) == pytest.approx(before / (1 - before) / 10)
 
 
@@ -234,7 +234,7 @@ def test_the_command_line_calibrates_a_collection(engine, add, files, config, ca
     told = capsys.readouterr().out
     assert f"{COUNT} pictures, 0 could not be read\nfast: 90.0%: " in told
     assert "99.9%: cannot be said; from 48 copies and 72 queries" in told
-    assert Calibrations(engine.store).for_(engine.store.collection(NAME), "fast") is not None
+    assert engine.judges.known(engine.store.collection(NAME), "fast")[0] is not None
     assert command.main(["--collection", "none", "--config", config]) == 2
     assert "calibrate: there is no collection 'none'" in capsys.readouterr().err
 
@@ -258,14 +258,14 @@ def test_a_folder_makes_a_default_for_its_extractor_on_any_engine(engine, add, f
     assert calibrations.default(f"{key[0]}/another-engine", "fast") == calibration
     assert calibrations.default(f"other-{key[0]}/engine", "fast") is None
     add(files)
-    assert Calibrations(engine.store).for_(engine.store.collection(NAME), "fast") == calibration
+    assert engine.judges.known(engine.store.collection(NAME), "fast")[0] == calibration
 
 
 def test_an_own_calibration_of_another_version_is_not_used(own, engine, add, files):
     add(files)
     collection = engine.store.collection(NAME)
     engine.store.catalog.set_calibration(collection, "fast", {"version": 99})
-    assert Calibrations(engine.store).for_(collection, "fast") is None
+    assert engine.judges.known(collection, "fast")[0] is None
 
 
 def test_what_is_shipped_can_be_read():
