@@ -73,13 +73,13 @@ def test_its_pictures_are_compared_with_new_ones(old: ImageStore) -> None:
     images = [
         new_image("copy", X),
         new_image("bytes", Y, sha256="aa"),
-        new_image("pixels", Y, pixels_sha256="ab"),
+        new_image("pixels", X, pixels_sha256="ab", indeterminate=True),
         new_image("b", Y, sha256="ba"),  # what was deleted may come again
         new_image("blank", X, indeterminate=True),
     ]
     outcomes = old.add(NAME, images, Rules(0.6, reject=True))
     assert [outcome.status for outcome in outcomes] == ["duplicate", "duplicate", "duplicate", "added", "added"]
-    known = old.known(NAME, "aa")
+    known = old.known(old.collection(NAME), "aa")
     assert known is not None and known[0].id == "a"
 
 

@@ -30,7 +30,7 @@ def respected(marks, *relations):
     ("stored", "score", "expected", "confidence"),
     [
         (image(1, sha256="query"), 0.1, "exact", 1.0),
-        (image(1, pixels_sha256="pixels"), 0.1, "identical", 1.0),
+        (image(1, pixels_sha256="pixels"), 0.99, "identical", 1.0),
         (image(1), 0.7, "near", 0.35),
         (image(1), 0.5, "near", 0.25),
         (image(1), 0.4, "similar", 0.2),

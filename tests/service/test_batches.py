@@ -8,6 +8,7 @@ from io import BytesIO
 
 import pytest
 
+from retrieval.query import READERS
 from tests import chosen
 from tests.corpus import bad_pictures, encoded, vague_pictures
 from tests.service.asking import body, form, jpeg, png, small
@@ -293,7 +294,7 @@ def test_a_queued_batch_answers_each(stocked):
 class Meeting(BaseHTTPRequestHandler):
     """Gives a picture once as many are asked for as the barrier wants."""
 
-    everybody = threading.Barrier(12)
+    everybody = threading.Barrier(READERS)
 
     def do_GET(self):
         self.everybody.wait(30)
@@ -322,9 +323,9 @@ def meeting():
 def test_urls_are_fetched_side_by_side_and_answered_in_order(make_client, meeting):
     client = make_client(input={"fetch": {"allow_private_addresses": True}})
     client.application.extensions["service"].wait_until_ready()
-    images = [{"url": f"{meeting}/{seed}", "id": str(seed)} for seed in range(12)]
+    images = [{"url": f"{meeting}/{seed}", "id": str(seed)} for seed in range(READERS)]
     results = post(client, "/add", images)
-    assert [each["body"].get("id") for each in results] == [str(seed) for seed in range(12)]
+    assert [each["body"].get("id") for each in results] == [str(seed) for seed in range(READERS)]
     listed = client.get("/images").json["images"]
     assert [image["source"] for image in listed] == [item["url"] for item in images]
 

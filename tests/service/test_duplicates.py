@@ -290,6 +290,10 @@ def test_of_a_large_collection_an_older_result_is_told_as_such(large, data_dir, 
         ({"collection": "shelf", "options": {"limit": 5}}, 400),
         ({"collection": "shelf", "options": {"min_score": "0.5"}}, 400),
         ({"collection": "shelf", "options": []}, 400),
+        ({"collection": "shelf", "options": {"against": "shelf"}}, 400),
+        ({"collection": "shelf", "options": {"against": "nowhere"}}, 404),
+        ({"kind": "calibrate", "collection": "nowhere"}, 404),
+        ({"kind": "calibrate"}, 404),  # of the default collection, which there is not
         ({"kind": "rebuild", "options": {"keep": "oldest"}}, 400),
     ],
 )
