@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it also 
 from retrieval.bulk import BulkAdder, ImageFile
 from retrieval.calibrate import Asker, Tally, find_out, modes_of
 from retrieval.calibration import TARGETS, Calibration
-from retrieval.edited import Queries, Sampling
+from retrieval.edited import MODES, Queries, Sampling
 from retrieval.engine import Engine
 from retrieval.fields import DEFAULT_COLLECTION
 from retrieval.settings import Settings, load_settings
@@ -40,18 +40,20 @@ class Measured:
     recall: float
 
 
-def measure(settings: Settings, files: Sequence[ImageFile], split: int, edits: int) -> Iterator[Measured]:
+def measure(
+    settings: Settings, files: Sequence[ImageFile], split: int, edits: int, modes: tuple[str, ...] = MODES
+) -> Iterator[Measured]:
     """One split of the pictures into a collection and strangers; `edits` held-out copies of each picture."""
     order = [files[place] for place in np.random.default_rng(split).permutation(len(files))]
     count = len(order) // PART
     with collected(settings, order[count:]) as (own, engine), reporting(len(order) - count) as report:
-        calibrations = find_out(own, engine, DEFAULT_COLLECTION, Sampling(seed=split), report).calibrations
+        calibrations = find_out(own, engine, DEFAULT_COLLECTION, Sampling(seed=split, modes=modes), report).calibrations
         engine.store.create_collection(STRANGERS)
         for _ in BulkAdder(own, engine, STRANGERS, reject=False).add(order[:count]):
             pass
         other_seed = 1_000_000 + split
-        copies = _asked(own, engine, DEFAULT_COLLECTION, Sampling(edits=edits, seed=other_seed))
-        strangers = _asked(own, engine, STRANGERS, Sampling(edits=edits * (PART - 1), seed=other_seed))
+        copies = _asked(own, engine, DEFAULT_COLLECTION, Sampling(edits=edits, seed=other_seed, modes=modes))
+        strangers = _asked(own, engine, STRANGERS, Sampling(edits=edits * (PART - 1), seed=other_seed, modes=modes))
     for mode, calibration in calibrations.items():
         for target in TARGETS:
             yield _measured(calibration, target, copies[mode], strangers[mode])
@@ -60,7 +62,8 @@ def measure(settings: Settings, files: Sequence[ImageFile], split: int, edits: i
 def _asked(settings: Settings, engine: Engine, source: str, sampling: Sampling) -> dict[str, Tally]:
     """Edits of one collection's pictures, searched for in the default one."""
     queries = Queries(settings, engine.store.catalog, engine.store.collection(source), sampling)
-    return Asker(engine.store, DEFAULT_COLLECTION, modes_of(engine)).ask(queries)
+    modes = {mode: embed for mode, embed in modes_of(engine).items() if mode in sampling.modes}
+    return Asker(engine.store, DEFAULT_COLLECTION, modes).ask(queries)
 
 
 def _measured(calibration: Calibration, target: float, copies: Tally, strangers: Tally) -> Measured:
