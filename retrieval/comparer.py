@@ -59,7 +59,7 @@ class Comparer:
             left, right = (self._reader.with_parts(each, score) for each in (left, right))
             score = _score(left, right)
         found, confidence = judge.opinion(left.facts, right.facts, score)
-        marked = self._marked([self._record(each, bound) for each in (left, right)])
+        marked = self._marked([self._record(each, self._involved(bound, one, other)) for each in (left, right)])
         relation = overruled(found, marked)
         confidence = confidence if relation == found else None
         return Comparison(score, relation, confidence, marked, 1e3 * (perf_counter() - started))
@@ -83,12 +83,17 @@ class Comparer:
             return Query(vector[None], b"", None, record, 0.0, 0.0)
         return self._reader.query(side, [], whole=True)
 
-    def _record(self, query: Query, bound: Collection | None) -> ImageRecord | None:
+    def _involved(self, bound: Collection | None, *sides: Side) -> list[Collection]:
+        """The collection that decides, and those of stored pictures."""
+        stored = [self._store.bound(side.collection) for side in sides if isinstance(side, Stored)]
+        return [*([bound] if bound else []), *stored]
+
+    def _record(self, query: Query, collections: Sequence[Collection]) -> ImageRecord | None:
         """The stored picture that it is, or whose bytes it has."""
-        if query.known or bound is None:
+        if query.known:
             return query.known
-        known = self._store.known(bound, query.facts.sha256)
-        return known[0] if known else None
+        found = (self._store.known(collection, query.facts.sha256) for collection in collections)
+        return next((each[0] for each in found if each), None)
 
     def _marked(self, records: Sequence[ImageRecord | None]) -> PairVerdict | None:
         seqs = [record.seq for record in records if record]

@@ -40,11 +40,6 @@ def from_text(value: Any) -> Any:
     return parse_json(value) if isinstance(value, str) else value
 
 
-def nothing_from_text(value: Any) -> Any:
-    """A form says null as text, or as none."""
-    return None if value in ("", "null") else value
-
-
 def _names(value: Any) -> Any:
     """A form has them as "one,other"; JSON as a list."""
     given = [name.strip() for name in value.split(",")] if isinstance(value, str) else value

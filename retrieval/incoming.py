@@ -54,17 +54,24 @@ class Compare(ServiceResource):
         return replies.comparison_reply(self.service.engine.comparer.compare(one, other, options))
 
     def _side(self, name: str, given: Any) -> Side:
+        """What is wrong with it is told with its name."""
+        try:
+            return self._picture(given)
+        except BadPayload as error:
+            raise BadPayload(f"{name}: {error}") from None
+
+    def _picture(self, given: Any) -> Side:
         """Of a form: a file, or an object in JSON."""
         limits = self.service.settings.input
         if isinstance(given, FileStorage):
             return uploaded(given, limits)
         about = from_text(given)
         if not isinstance(about, dict):
-            raise BadPayload(f'{name}: give a picture as {{"url": ...}}, {{"base64": ...}} or {{"id": ...}}, or a file')
+            raise BadPayload('give a picture as {"url": ...}, {"base64": ...} or {"id": ...}, or a file')
         if about.get("id") is not None:
             stored = StoredFields.of(about, strict=True)
             return Stored(stored.collection, stored.id)
-        rest = dict(about)
+        rest = {name: value for name, value in about.items() if value is not None}
         image = take_image(rest, limits)
         NoFields.of(rest, strict=True)
         return image

@@ -7,6 +7,7 @@ from flask import Response, request, url_for
 from retrieval import replies
 from retrieval.errors import BadPayload
 from retrieval.fields import DEFAULT_COLLECTION, is_strict
+from retrieval.payload import read_fields
 from retrieval.resource import Reply, ServiceResource
 from retrieval.schemas import CollectionQuery, ListQuery, NewCollection, NewJob, PatchCollection, PatchFields
 
@@ -71,7 +72,10 @@ class Collection(ServiceResource):
         return reply | {"calibrations": replies.calibrations(judges.calibrations(found))}
 
     def patch(self, name: str) -> Reply:
-        changed = self.service.store.set_threshold(name, PatchCollection.of_body(request).threshold)
+        fields, strict = read_fields(request), is_strict(request)
+        if not strict and fields.get("threshold") in ("", "null"):  # a form has no null
+            fields["threshold"] = None
+        changed = self.service.store.set_threshold(name, PatchCollection.of(fields, strict).threshold)
         return replies.collection_reply(changed, self.service.engine.judges.threshold(changed))
 
     def delete(self, name: str) -> Reply:

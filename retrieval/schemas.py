@@ -17,7 +17,6 @@ from retrieval.fields import (
     Precision,
     Score,
     from_text,
-    nothing_from_text,
 )
 from retrieval.options import AddOptions, CompareOptions, Mode, SearchOptions
 from retrieval.refine_fields import Refine
@@ -154,7 +153,7 @@ class DuplicatesQuery(DuplicateOptions):
 class PatchCollection(Fields):
     """PATCH /collections/NAME."""
 
-    threshold: Annotated[Score | None, BeforeValidator(nothing_from_text)]
+    threshold: Score | None
 
 
 class NewJob(Fields):
