@@ -56,7 +56,8 @@ class Comparer:
         left, right = self._queries(one, other)
         score = _score(left, right)
         if mode == "thorough":
-            left, right = (self._reader.with_parts(each, score) for each in (left, right))
+            surest = score if score >= judge.threshold else -1.0
+            left, right = (self._reader.with_parts(each, surest) for each in (left, right))
             score = _score(left, right)
         found, confidence = judge.opinion(left.facts, right.facts, score)
         marked = self._marked([self._record(each, self._involved(bound, one, other)) for each in (left, right)])
