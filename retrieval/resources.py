@@ -97,16 +97,16 @@ class Jobs(ServiceResource):
         return replies.job_reply(job), 202, {"Location": url_for("job", job_id=job.id)}
 
     def _check(self, fields: NewJob, options: dict[str, Any]) -> None:
-        """What can be told at once, rather than when the job fails."""
-        store, against = self.service.store, options.get("against")
+        """What can be told at once, rather than when the job fails. Most can be asked for while the service loads."""
+        against = options.get("against")
         if fields.kind == "calibrate":
-            store.bound(fields.collection or DEFAULT_COLLECTION)
+            self.service.store.bound(fields.collection or DEFAULT_COLLECTION)
         elif fields.collection is not None and fields.kind != "ingest":
-            store.collection(fields.collection)
+            self.service.store.collection(fields.collection)
         if against is not None and against == fields.collection:
             raise BadPayload("options.against: a collection cannot be compared with itself; leave it out")
         if against is not None:
-            store.collection(against)
+            self.service.store.collection(against)
 
 
 class Job(ServiceResource):
