@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, select
 
 from index_store.catalog import Catalog
 from index_store.records import Collection, ImageRecord, Seqs, Vectors
@@ -23,7 +23,7 @@ class Drawn:
 
 
 def draw(catalog: Catalog, collection: Collection, seed: int) -> Iterator[Drawn]:
-    """Every picture of a collection, each once, in random order; what is deleted meanwhile is passed over.
+    """Every picture of a collection that has content, each once, in random order; not what is deleted meanwhile.
 
     The same seed and the same pictures give the same order. The numbers of all are held, a page of the rest.
     """
@@ -34,8 +34,9 @@ def draw(catalog: Catalog, collection: Collection, seed: int) -> Iterator[Drawn]
 
 
 def _living(connection: Connection, collection: Collection) -> Seqs:
-    wanted = select(images.c.seq).where(images.c.collection_key == collection.key, ALIVE).order_by(images.c.seq)
-    return np.fromiter(connection.scalars(wanted), dtype=np.int64)
+    wanted = and_(images.c.collection_key == collection.key, ~images.c.indeterminate, ALIVE)
+    found = connection.scalars(select(images.c.seq).where(wanted).order_by(images.c.seq))
+    return np.fromiter(found, dtype=np.int64)
 
 
 def _page(catalog: Catalog, seqs: list[int]) -> Iterator[Drawn]:

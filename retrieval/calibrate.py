@@ -111,7 +111,11 @@ class Asker:
     def _ask(self, queries: Sequence[Query], views: Sequence[Vectors], tally: Tally) -> None:
         matches = self._store.search(self._collection, views, DEPTH)
         for query, each, found in zip(queries, views, matches, strict=True):
-            tally.add(query, each, [match for match in found if not self._is_shown(query, match)])
+            tally.add(query, each, [match for match in found if self._is_wrong(query, match)])
+
+    def _is_wrong(self, query: Query, match: Match) -> bool:
+        """A picture without content is no wrong match: whatever it scores, it is not told as a copy."""
+        return not match.image.indeterminate and not self._is_shown(query, match)
 
     def _is_shown(self, query: Query, match: Match) -> bool:
         return any(

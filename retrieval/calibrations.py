@@ -58,7 +58,7 @@ def refusal(name: str | None, mode: str, target: float, calibration: Calibration
     if calibration is None:
         return f"nothing is known of what scores are worth {where}: {how} finds out; or leave target_precision out"
     return (
-        f"no score is known to give a precision of {target!r} among {calibration.references:,} pictures {where}, mode "
-        f"{mode!r}; {calibration.knots[-1][1]:.4f} is the most that can be said: {how}, with more --pictures or "
+        f"no score is known to give a precision of {target!r} {where}, as {calibration.references:,} pictures say, "
+        f"mode {mode!r}; {calibration.knots[-1][1]:.4f} is the most that can be said: {how}, with more --pictures or "
         "--edits if it was done already, can tell more; or leave target_precision out"
     )

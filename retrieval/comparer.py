@@ -73,9 +73,9 @@ class Comparer:
 
     def _queries(self, *sides: Side) -> list[Query]:
         found = self._reader.each(self._query, sides)
-        for each in found:
+        for name, each in zip("ab", found, strict=True):
             if isinstance(each, FAILURES):
-                raise each
+                raise type(each)(f"{name}: {each}") from each
         return [each for each in found if isinstance(each, Query)]
 
     def _query(self, side: Side) -> Query:

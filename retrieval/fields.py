@@ -36,8 +36,11 @@ def _valid_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
 
 
 def from_text(value: Any) -> Any:
-    """A form has only strings: there, an object is JSON text."""
-    return parse_json(value) if isinstance(value, str) else value
+    """A form has only strings: there, an object is JSON text. Raises ValueError, which is told with the field."""
+    try:
+        return parse_json(value) if isinstance(value, str) else value
+    except BadPayload as error:
+        raise ValueError(str(error)) from None
 
 
 def _names(value: Any) -> Any:

@@ -16,13 +16,14 @@ from retrieval.answer import Answer, several
 from retrieval.answers import AddAnswer, SearchAnswer
 from retrieval.comparer import Side
 from retrieval.errors import BadPayload, IdTaken, InputError
-from retrieval.fields import from_text, is_strict
+from retrieval.fields import DEFAULT_COLLECTION, is_strict
 from retrieval.options import NewPicture, Receipt, Stored
 from retrieval.payload import ImageSource, Payload, read_fields, read_payload, refuse_files, take_image, uploaded
 from retrieval.problems import body, body_of
 from retrieval.query import FAILURES, Failure
 from retrieval.resource import Reply, ServiceResource
 from retrieval.schemas import AddFields, BatchFields, CompareFields, ItemFields, NoFields, SearchFields, StoredFields
+from retrieval.strict_json import parse_json
 
 KEY = "Idempotency-Key"
 KEY_PATTERN = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
@@ -48,29 +49,30 @@ class Compare(ServiceResource):
 
     def post(self) -> Reply:
         fields = read_fields(request)
-        one, other = (self._side(name, fields.pop(name, None)) for name in ("a", "b"))
+        given = [(name, fields.pop(name, None)) for name in ("a", "b")]
         refuse_files(fields)
         options = CompareFields.of(fields, is_strict(request)).options()
+        one, other = (self._side(name, side, options.collection or DEFAULT_COLLECTION) for name, side in given)
         return replies.comparison_reply(self.service.engine.comparer.compare(one, other, options))
 
-    def _side(self, name: str, given: Any) -> Side:
+    def _side(self, name: str, given: Any, collection: str) -> Side:
         """What is wrong with it is told with its name."""
         try:
-            return self._picture(given)
+            return self._picture(given, collection)
         except BadPayload as error:
             raise BadPayload(f"{name}: {error}") from None
 
-    def _picture(self, given: Any) -> Side:
-        """Of a form: a file, or an object in JSON."""
+    def _picture(self, given: Any, collection: str) -> Side:
+        """Of a form: a file, or an object in JSON. A stored picture is of `collection` unless it says of which."""
         limits = self.service.settings.input
         if isinstance(given, FileStorage):
             return uploaded(given, limits)
-        about = from_text(given)
+        about = parse_json(given) if isinstance(given, str) else given
         if not isinstance(about, dict):
             raise BadPayload('give a picture as {"url": ...}, {"base64": ...} or {"id": ...}, or a file')
         if about.get("id") is not None:
             stored = StoredFields.of(about, strict=True)
-            return Stored(stored.collection, stored.id)
+            return Stored(stored.collection or collection, stored.id)
         rest = {name: value for name, value in about.items() if value is not None}
         image = take_image(rest, limits)
         NoFields.of(rest, strict=True)

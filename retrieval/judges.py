@@ -3,7 +3,7 @@
 from typing import get_args
 
 from index_store import Collection, ImageStore
-from retrieval.calibration import Calibration
+from retrieval.calibration import TARGETS, Calibration
 from retrieval.calibrations import default, own, refusal
 from retrieval.errors import NotCalibrated
 from retrieval.options import Mode
@@ -29,9 +29,17 @@ class Judges:
         confidence = known.confidence if known else None
         if target_precision is not None:
             return Judge(_reached(known, target_precision, collection, mode), confidence)
-        calibrated = known.threshold(self._settings.target_precision) if is_own and known else None
+        calibrated = self._calibrated(known) if is_own and known else None
         said = [collection.threshold if collection else None, calibrated, self._settings.threshold]
         return Judge(next(score for score in said if score is not None), confidence)
+
+    def _calibrated(self, known: Calibration) -> float | None:
+        """The score for the precision of the settings; where none can be told, for the best of the usual ones."""
+        wanted = self._settings.target_precision
+        if (score := known.threshold(wanted)) is not None:
+            return score
+        told = [score for target in TARGETS if target < wanted and (score := known.threshold(target)) is not None]
+        return max([*told, self._settings.threshold]) if told else None
 
     def known(self, collection: Collection | None, mode: Mode) -> tuple[Calibration | None, bool]:
         """What scores are worth there now, if that is known, and whether it was found out of the collection itself."""

@@ -167,9 +167,9 @@ class Retriever:
         return _Prepared(new, query.decode_ms, query.embed_ms)
 
     def _best(self, homes: Sequence[Collection], query: Query, judge: Judge) -> float:
-        """As `_surest`, in any of the collections."""
+        """As `_surest`, in every one of the collections: one that holds no copy is looked through for the parts."""
         found = [self._store.search(home.name, [query.vector], self._settings.top_k)[0] for home in homes]
-        return max((_surest(matches, judge) for matches in found), default=-1.0)
+        return min((_surest(matches, judge) for matches in found), default=-1.0)
 
     def _answers(
         self, prepared: list[_Prepared | Failure], outcomes: Sequence[AddOutcome], judge: Judge, started: float

@@ -66,7 +66,7 @@ class StoredFields(Fields):
     """A stored picture in a POST /compare."""
 
     id: ImageId
-    collection: CollectionName = DEFAULT_COLLECTION
+    collection: CollectionName | None = None
 
 
 class NoFields(Fields):

@@ -292,3 +292,17 @@ def test_thresholds_keep_their_word_on_other_edits_and_on_strangers(own, tmp_pat
 def test_the_models_that_setup_installs_have_defaults(name, engine):
     extractor = load_extractor(settings_of({"name": name, "engine": engine, "model_dir": str(ROOT / ".models")}))
     assert calibrations.default(extractor.fingerprint, "fast") is not None
+
+
+def test_pictures_without_content_are_neither_asked_for_nor_wrong(own, engine, add, files, tmp_path):
+    add(files)
+    before = find_out(own, engine, NAME, FEW)
+    blanks = []
+    for number in range(6):
+        path = tmp_path / f"blank{number}.png"
+        Image.new("RGB", (64, 48), (40 * number, 10, 10)).save(path)
+        blanks.append(ImageFile(path.name, path, source=str(path)))
+    add(blanks)
+    after = find_out(own, engine, NAME, FEW)
+    assert after.pictures == before.pictures
+    assert not any("blank" in name for pair in after.doubtful for name in pair.ids)

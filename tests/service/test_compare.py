@@ -260,8 +260,15 @@ def test_an_upload_is_looked_up_in_a_stored_pictures_collection_too(stocked):
     """Where another one is named."""
     stocked.post("/collections", json={"name": "named"})
     mark(stocked, "one", "copy", "not_duplicates")
-    for a, b in ((stored("one"), sent("copy")), (sent("one"), stored("copy"))):
+    home = {"collection": "default"}
+    for a, b in ((stored("one") | home, sent("copy")), (sent("one"), stored("copy") | home)):
         assert told(compare(stocked, a, b, collection="named")) == ("similar", "not_duplicates")
+
+
+def test_a_stored_picture_is_of_the_collection_of_the_request_unless_it_says_otherwise(stocked):
+    stocked.post("/add", json=body(jpeg(77), id="one", collection="elsewhere"))
+    assert compare(stocked, stored("one"), body(jpeg(77)), collection="elsewhere")["relation"] == "exact"
+    assert compare(stocked, stored("one"), body(jpeg(77)))["relation"] != "exact"
 
 
 @pytest.mark.model

@@ -1,5 +1,7 @@
 """What a calibration changes in answers: confidence, thresholds, and precision asked for instead of a score."""
 
+from dataclasses import replace
+
 import pytest
 
 from retrieval.calibrate import calibrate
@@ -81,3 +83,13 @@ def test_without_a_calibration_nothing_is_made_up(make_client):
         == 409
     )
     assert client.get("/collections/default").json["calibrations"] == {}
+
+
+def test_where_the_precision_of_the_settings_cannot_be_told_the_best_that_can_counts(calibrated):
+    """Else a verdict would contradict the calibration that it stands beside."""
+    service = calibrated.application.extensions["service"]
+    collection = service.store.collection("default")
+    known = replace(service.engine.judges.calibrations(collection)["fast"], knots=((0.2, 0.1), (0.7, 0.9), (0.9, 0.95)))
+    service.store.catalog.set_calibration(collection, "fast", known.as_json())
+    assert known.threshold(0.99) is None
+    assert calibrated.get("/collections/default").json["threshold"] == known.threshold(0.9) > 0.5
