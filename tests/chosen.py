@@ -11,6 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from extractor import Extractor, load_extractor
 from extractor.settings import ExtractorSettings
 from scripts.fetch_model import ROOT, default_settings
@@ -21,6 +23,11 @@ FOLDER = ROOT / ".models" / "tests"
 VERSION = "2"  # of what is kept in there: its fingerprint has to be the one that the code makes
 DIM = 256
 SAMPLE = 400
+
+
+def with_thumbnails() -> pytest.MarkDecorator:
+    """Marks what embeds pictures by the thousand: with a network on a busy machine that takes minutes."""
+    return pytest.mark.skipif(section()["name"] != "thumbnail", reason="embeds too many pictures for a network")
 
 
 def choose(name: str) -> None:

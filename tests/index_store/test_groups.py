@@ -40,7 +40,7 @@ verdict = st.sampled_from(["duplicates", "not_duplicates"])
 said = st.lists(st.tuples(st.integers(0, 29), st.integers(0, 29), verdict), max_size=6)
 policies = st.lists(st.sampled_from(sorted(RULES)), min_size=1, max_size=4, unique=True).map(tuple).map(Policy)
 quick = settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-thorough = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+thorough = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def digest(kind: str, number: int) -> str:

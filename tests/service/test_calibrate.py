@@ -26,9 +26,12 @@ from retrieval.job_runner import run
 from retrieval.settings import Settings
 from scripts import calibrate as command
 from scripts.measure_calibration import Measured, measure
+from tests import chosen
 from tests.chosen import settings_of
 from tests.corpus import photo
 from tests.service.server import ROOT, configuration
+
+pytestmark = chosen.with_thumbnails()
 
 COUNT = 24
 NAME = "default"
@@ -282,7 +285,7 @@ def kept(measured: list[Measured]) -> None:
 
 @pytest.mark.slow
 def test_thresholds_keep_their_word_on_other_edits_and_on_strangers(own, tmp_path):
-    files = save(tmp_path / "many", range(200), (96, 72))
+    files = save(tmp_path / "many", range(120), (96, 72))
     kept(list(measure(own, files, split=0, edits=4, modes=("fast",))))
 
 

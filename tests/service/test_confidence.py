@@ -6,9 +6,10 @@ import pytest
 
 from retrieval.calibrate import calibrate
 from retrieval.edited import Sampling
+from tests import chosen
 from tests.service.asking import body, jpeg, small
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, chosen.with_thumbnails()]
 
 COUNT = 24
 TARGET = 0.6  # what little pictures and thumbnails as vectors allow to say
@@ -21,7 +22,7 @@ def calibrated(make_client):
     service = client.application.extensions["service"].wait_until_ready()
     for seed in range(COUNT):
         assert client.post("/add", json=body(jpeg(seed), id=str(seed))).status_code == 201
-    calibrate(service.settings, service.engine, "default", Sampling(edits=4))
+    calibrate(service.settings, service.engine, "default", Sampling(edits=2))
     return client
 
 
