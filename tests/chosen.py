@@ -26,8 +26,8 @@ SAMPLE = 400
 
 
 def with_thumbnails() -> pytest.MarkDecorator:
-    """Marks what embeds pictures by the thousand: with a network on a busy machine that takes minutes."""
-    return pytest.mark.skipif(section()["name"] != "thumbnail", reason="embeds too many pictures for a network")
+    """Marks what embeds pictures by the thousand, which takes a network minutes, or depends on what a thumbnail sees."""
+    return pytest.mark.skipif(section()["name"] != "thumbnail", reason="made for thumbnails")
 
 
 def choose(name: str) -> None:
