@@ -26,7 +26,7 @@ SAMPLE = 400
 
 
 def with_thumbnails() -> pytest.MarkDecorator:
-    """Marks what embeds pictures by the thousand, which takes a network minutes, or depends on what a thumbnail sees."""
+    """Marks what embeds pictures by the thousand, or depends on what a thumbnail sees."""
     return pytest.mark.skipif(section()["name"] != "thumbnail", reason="made for thumbnails")
 
 
