@@ -15,6 +15,7 @@ from index_store.errors import CatalogUnavailable, CollectionExists, UnknownColl
 from index_store.kept import find_kept, forget_kept, kept_facts, kept_totals
 from index_store.pairs import forget_pairs
 from index_store.records import Collection, ImageRecord, KeptFacts, KeptPicture, Vectors
+from index_store.relation import Facts
 from index_store.rows import (
     ALIVE,
     RECORD,
@@ -24,11 +25,13 @@ from index_store.rows import (
     find_collection,
     find_image,
     ids_taken,
+    no_image,
     now,
     records_of,
     same_bytes,
+    same_content,
     seqs_alive,
-    unit_vector,
+    stored_images,
 )
 from index_store.schema import clock, collections, generations, images
 
@@ -139,8 +142,16 @@ class Catalog:
     def stored(self, collection: Collection, image_id: str) -> tuple[ImageRecord, Vectors]:
         """An image and its stored vector (D,) float32, of norm 1. Raises UnknownImage."""
         with self.reading() as connection:
-            row = find_image(connection, collection, image_id)
-            return as_record(row), unit_vector(connection, collection, row.seq)
+            found = stored_images(connection, collection, images.c.id == image_id)
+        if not found:
+            raise no_image(collection, image_id)
+        return found[0]
+
+    def same_content(self, collection: Collection, picture: Facts) -> list[tuple[ImageRecord, Vectors]]:
+        """The oldest images with the bytes and with the pixels of `picture`, and their vectors (D,), of norm 1."""
+        with self.reading() as connection:
+            seqs = same_content(connection, collection, picture)
+            return stored_images(connection, collection, images.c.seq.in_(seqs)) if seqs else []
 
     def gone(self, seqs: Iterable[int]) -> set[int]:
         """Those of `seqs` that are deleted."""

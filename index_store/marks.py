@@ -49,7 +49,7 @@ class Marks:
     def mark(self, one: Picture, other: Picture, verdict: PairVerdict) -> Pair:
         """Say whether two pictures are duplicates, in place of what was said before. Raises SamePicture."""
         with self.catalog.writing() as connection:
-            number = draw_numbers(connection, 1)  # holds off deletions, in databases that did not from the start
+            number = draw_numbers(connection, 1)
             older, newer = _ordered(connection, one, other)
             if older == newer:
                 raise SamePicture(f"{one[1]!r} cannot be marked with itself")

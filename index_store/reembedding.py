@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, in
 from index_store.catalog import Catalog
 from index_store.errors import Superseded
 from index_store.records import Collection, ImageRecord, Vectors
-from index_store.rows import ALIVE, RECORD, advance_clock, as_record, as_stored, find_collection, seqs_alive
+from index_store.rows import ALIVE, RECORD, as_record, as_stored, find_collection, seqs_alive
 from index_store.schema import collections, generations, images, new_vectors, reembeddings
 
 # So few last pictures are embedded while nobody may write: else a service that adds all the time would stay ahead.
@@ -83,7 +83,6 @@ class Reembedding:
         """
         with self.catalog.writing() as connection:
             self._check(connection)
-            advance_clock(connection, self.collection, 1)  # holds off writers, in databases that did not from the start
             last = self._pending(connection, after, FEW + 1)
             vectors = embed(last) if len(last) <= FEW else {}
             if len(vectors) < len(last) or not (forget or self._complete(connection, after)):

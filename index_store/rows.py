@@ -93,8 +93,21 @@ def same_bytes(connection: Connection, collection: Collection, sha256: str) -> t
     row = connection.execute(_OLDEST_BY_SHA256, wanted).one_or_none()
     if row is None:
         return None
-    *record, vector = row
-    return ImageRecord(*record), _unit(np.frombuffer(vector, dtype=VECTOR_DTYPE).astype(np.float32))
+    return _with_vector(row)
+
+
+def stored_images(
+    connection: Connection, collection: Collection, wanted: ColumnElement[bool]
+) -> list[tuple[ImageRecord, Vectors]]:
+    """Images of the collection that are `wanted`, and their stored vectors (D,), of norm 1; read in one statement."""
+    mine = and_(images.c.collection_key == collection.key, _is_current(collection), ALIVE, wanted)
+    return [_with_vector(row) for row in connection.execute(select(*RECORD, images.c.vector).where(mine))]
+
+
+def _with_vector(row: Any) -> tuple[ImageRecord, Vectors]:
+    *record, stored = row
+    vector = np.frombuffer(stored, dtype=VECTOR_DTYPE).astype(np.float32)
+    return ImageRecord(*record), vector / (np.linalg.norm(vector) or 1)
 
 
 def vectors_of(connection: Connection, collection: Collection, seqs: Sequence[int]) -> Vectors:
@@ -105,17 +118,6 @@ def vectors_of(connection: Connection, collection: Collection, seqs: Sequence[in
         found.update((row.seq, row.vector) for row in rows)
     halves = np.frombuffer(b"".join(found[seq] for seq in seqs), dtype=VECTOR_DTYPE)
     return halves.reshape(len(seqs), collection.dim).astype(np.float32)
-
-
-def unit_vector(connection: Connection, collection: Collection, seq: int) -> Vectors:
-    """The stored vector (D,) float32 of an image that exists, of norm 1, as a query has to be."""
-    (vector,) = vectors_of(connection, collection, [seq])
-    return _unit(vector)
-
-
-def _unit(vector: Vectors) -> Vectors:
-    unit: Vectors = vector / (np.linalg.norm(vector) or 1)
-    return unit
 
 
 def insert_images(connection: Connection, collection: Collection, new: Sequence[NewImage]) -> list[int]:
@@ -176,8 +178,12 @@ def find_image(connection: Connection, collection: Collection, image_id: str) ->
     wanted = and_(images.c.collection_key == collection.key, images.c.id == image_id, ALIVE)
     row = connection.execute(select(*RECORD).where(wanted)).one_or_none()
     if row is None:
-        raise UnknownImage(f"there is no image {image_id!r} in collection {collection.name!r}")
+        raise no_image(collection, image_id)
     return row
+
+
+def no_image(collection: Collection, image_id: str) -> UnknownImage:
+    return UnknownImage(f"there is no image {image_id!r} in collection {collection.name!r}")
 
 
 def _is_current(collection: Collection) -> ColumnElement[bool]:

@@ -28,7 +28,6 @@ from index_store.records import (
 )
 from index_store.refine import Refinement
 from index_store.relation import Facts
-from index_store.rows import records_of, same_content, vectors_of
 from index_store.scoring import best_cosines
 from index_store.searching import Searching
 from index_store.settings import IndexSettings
@@ -160,11 +159,8 @@ class ImageStore:
 
     def same_content(self, name: str, picture: Facts, views: Vectors) -> list[Match]:
         """The oldest pictures with the bytes and with the pixels of `picture`, scored as by a `search` for `views`."""
-        collection = self._searching.bound(name)
-        with self.catalog.reading() as connection:
-            records = records_of(connection, same_content(connection, collection, picture))
-            scores = best_cosines(vectors_of(connection, collection, list(records)), views)
-        return [Match(record, score) for record, score in zip(records.values(), scores.tolist(), strict=True)]
+        found = self.catalog.same_content(self._searching.bound(name), picture)
+        return [Match(record, best_cosines(vector[None], views).item()) for record, vector in found]
 
     def image(self, name: str, image_id: str) -> ImageRecord:
         """Raises UnknownImage."""

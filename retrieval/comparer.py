@@ -60,7 +60,8 @@ class Comparer:
             left, right = (self._reader.with_parts(each, surest) for each in (left, right))
             score = _score(left, right)
         found, confidence = judge.opinion(left.facts, right.facts, score)
-        marked = self._marked([self._record(each, self._involved(bound, one, other)) for each in (left, right)])
+        homes = self._involved(bound, one, other)
+        marked = self._marked([self._record(each, homes) for each in (left, right)])
         relation = overruled(found, marked)
         confidence = confidence if relation == found else None
         return Comparison(score, relation, confidence, marked, 1e3 * (perf_counter() - started))
@@ -86,8 +87,8 @@ class Comparer:
 
     def _involved(self, bound: Collection | None, *sides: Side) -> list[Collection]:
         """The collection that decides, and those of stored pictures."""
-        stored = [self._store.bound(side.collection) for side in sides if isinstance(side, Stored)]
-        return [*([bound] if bound else []), *stored]
+        names = {side.collection for side in sides if isinstance(side, Stored)} - {bound.name if bound else None}
+        return [*([bound] if bound else []), *map(self._store.bound, sorted(names))]
 
     def _record(self, query: Query, collections: Sequence[Collection]) -> ImageRecord | None:
         """The stored picture that it is, or whose bytes it has."""

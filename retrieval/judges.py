@@ -29,9 +29,13 @@ class Judges:
         confidence = known.confidence if known else None
         if target_precision is not None:
             return Judge(_reached(known, target_precision, collection, mode), confidence)
-        calibrated = self._calibrated(known) if is_own and known else None
+        return Judge(self._threshold(collection, known if is_own else None), confidence)
+
+    def _threshold(self, collection: Collection | None, calibration: Calibration | None) -> float:
+        """What the collection says, else its own calibration, else the settings."""
+        calibrated = self._calibrated(calibration) if calibration else None
         said = [collection.threshold if collection else None, calibrated, self._settings.threshold]
-        return Judge(next(score for score in said if score is not None), confidence)
+        return next(score for score in said if score is not None)
 
     def _calibrated(self, known: Calibration) -> float | None:
         """The score for the precision of the settings; where none can be told, for the best of the usual ones."""
@@ -51,11 +55,8 @@ class Judges:
 
     def threshold(self, collection: Collection, mode: Mode | None = None) -> float:
         """The score from which a match in the collection, of whatever extractor, counts as a duplicate."""
-        if collection.threshold is not None:
-            return collection.threshold
-        found = self.mode(mode)
-        calibrated = own(self._store.catalog, collection, found)
-        return self.of(collection, found).threshold if calibrated else self._settings.threshold
+        found = own(self._store.catalog, collection, self.mode(mode))
+        return self._threshold(collection, found.among(self._store.size(collection)) if found else None)
 
     def calibrations(self, collection: Collection) -> dict[Mode, Calibration]:
         """What was found out of the collection itself, by mode, as it holds for the pictures that there are now."""

@@ -99,9 +99,8 @@ class Reader:
         if known is None:
             return self._embedded(data, started)
         record, vector = known
-        unit = vector / np.linalg.norm(vector)  # which rounding to float16 has left a little off one
         picture = self._decoded(data) if whole else None
-        return Query(unit[None], data, picture, record, 1e3 * (perf_counter() - started), 0.0)
+        return Query(vector[None], data, picture, record, 1e3 * (perf_counter() - started), 0.0)
 
     def with_parts(self, query: Query, best: float) -> Query:
         """The query and its parts, where the whole, found with a score of `best`, leaves a doubt.
