@@ -7,7 +7,7 @@ from flask import Flask
 from werkzeug.exceptions import HTTPException
 
 from retrieval import curation_resources, incoming, resources
-from retrieval.problems import ServiceApi, http_problem, unexpected
+from retrieval.problems import ServiceApi, http_problem, refuse, unexpected
 from retrieval.server import serve
 from retrieval.service import Service
 from retrieval.settings import BadSettings, Settings, load_settings
@@ -40,6 +40,7 @@ def create_app(settings: Settings) -> Flask:
     api = ServiceApi(app)
     for resource, endpoint, *urls in ROUTES:
         api.add_resource(resource, *urls, endpoint=endpoint, resource_class_args=(service,))
+    app.before_request(refuse)
     app.register_error_handler(HTTPException, http_problem)
     app.register_error_handler(500, unexpected)
     return app

@@ -4,9 +4,8 @@ import logging
 import re
 from typing import Any
 
-from flask import Response, current_app
+from flask import Response, current_app, request
 from flask_restful import Api
-from gunicorn.http.errors import ChunkMissingTerminator, InvalidChunkSize
 from werkzeug.exceptions import HTTPException
 
 from extractor import BatcherClosed, ExtractorError, NoEmbedding
@@ -36,6 +35,7 @@ from retrieval.errors import (
     ResultGone,
     UnsupportedMedia,
 )
+from retrieval.reception import REFUSAL
 
 log = logging.getLogger(__name__)
 REPLAYED = {"Idempotency-Replayed": "true"}
@@ -55,8 +55,6 @@ STATUS: dict[type[Exception], int] = {
     ResultGone: 410,
     PictureTooLarge: 413,
     UnsupportedMedia: 415,
-    InvalidChunkSize: 400,
-    ChunkMissingTerminator: 400,
     BadImage: 422,
     FetchFailed: 422,
     NoEmbedding: 422,
@@ -78,10 +76,16 @@ class ServiceApi(Api):  # type: ignore[misc]  # Flask-RESTful has no type hints
         return answer or unexpected(error)
 
 
+def refuse() -> None:
+    """Before a request: raises what it was refused with when it came in, such as Overloaded."""
+    if (refusal := request.environ.get(REFUSAL)) is not None:
+        raise refusal
+
+
 def http_problem(error: HTTPException) -> Response:
     """The problem document of what Flask itself refuses, with the headers that belong to it, such as Allow."""
     response = problem(error.code or 500, _slug(error.name), error.description or error.name)
-    response.headers.extend([(name, value) for name, value in error.get_headers() if name != "Content-Type"])
+    response.headers.update([(name, value) for name, value in error.get_headers() if name != "Content-Type"])
     return response
 
 

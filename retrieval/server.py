@@ -1,33 +1,20 @@
-"""Serving: gunicorn with threads, from the settings alone."""
+"""Serving, from the settings alone: gunicorn's master, and a worker or more of ours."""
 
 import logging
-import signal
 from collections.abc import Callable
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
-from gunicorn.workers.gthread import ThreadWorker
 
 from extractor import ExtractorError, check_model
 from index_store import Catalog, StoreError
+from retrieval.reception import Bounds
 from retrieval.settings import Settings
+from retrieval.worker import Worker
 
-KEEPALIVE_S = 75
 GRACEFUL_S = 30
 BOOT_S = 20
-LONGEST_URL = 8190  # an id of 512 letters takes up to 6144 bytes there; gunicorn allows no more than this
-
-
-class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type hints
-    """Ctrl-C in a terminal reaches every process: the master acts on it, and workers end in good order when it says so.
-
-    What they start, such as the process of a job, inherits that.
-    """
-
-    def init_signals(self) -> None:
-        super().init_signals()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hints
@@ -45,17 +32,26 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
             "bind": f"{host}:{server.port}",
             "worker_class": Worker,
             "workers": server.workers,
-            "threads": server.threads,
             "timeout": server.timeout_s,
             "graceful_timeout": GRACEFUL_S,
-            "keepalive": KEEPALIVE_S,
-            "limit_request_line": LONGEST_URL,
             "loglevel": server.log_level,
             "worker_exit": _close,
             "control_socket_disable": True,
         }
         for name, value in options.items():
             self.cfg.set(name, value)
+
+    @property
+    def bounds(self) -> Bounds:
+        """How much a worker takes on."""
+        server = self._settings.server
+        return Bounds(
+            threads=server.threads,
+            waiting=server.max_waiting,
+            connections=server.max_connections,
+            body_bytes=server.max_request_bytes,
+            receive_s=server.receive_timeout_s,
+        )
 
     def load(self) -> Flask:
         app = self._create_app(self._settings)

@@ -38,6 +38,9 @@ class ServerSettings(_Section):
     port: int = Field(ge=0, le=65535)
     workers: int = Field(ge=1, le=256)
     threads: int = Field(ge=1, le=1024)
+    max_waiting: int = Field(ge=0)
+    max_connections: int = Field(ge=1)
+    receive_timeout_s: float = Field(gt=0, le=3600)
     max_request_bytes: int = Field(ge=1024)
     timeout_s: int = Field(ge=1)
     log_level: Literal["debug", "info", "warning", "error"]

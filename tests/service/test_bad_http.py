@@ -1,0 +1,87 @@
+"""Bytes that are no proper HTTP, or too much of it: a problem document, and the service goes on."""
+
+import threading
+
+import pytest
+
+from tests.service.server import serving
+from tests.service.wire import dial, post, read_reply, send
+
+pytestmark = pytest.mark.slow
+MAX_BODY = 100_000
+POST = b"POST /search HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("http") / "data", server={"max_request_bytes": MAX_BODY}) as server:
+        yield server
+
+
+CASES = {
+    "no request line": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),  # TLS where none is spoken
+    "lower-case method": (b"get / HTTP/1.1\r\n\r\n", 400),
+    "header without colon": (b"GET /healthz HTTP/1.1\r\nHost x\r\n\r\n", 400),
+    "space before the colon": (b"GET /healthz HTTP/1.1\r\nHost : x\r\n\r\n", 400),
+    "bare line feed in a header": (b"GET /healthz HTTP/1.1\r\nHost: x\nX: y\r\n\r\n", 400),
+    "NUL in a header": (b"GET /healthz HTTP/1.1\r\nHost: x\0y\r\n\r\n", 400),
+    "folded header": (b"GET /healthz HTTP/1.1\r\nX: y\r\n z\r\n\r\n", 200),
+    "endless header": (b"GET /healthz HTTP/1.1\r\nX: " + b"y" * 40_000 + b"\r\n\r\n", 431),
+    "thousands of headers": (b"GET /healthz HTTP/1.1\r\n" + b"X: y\r\n" * 9_000 + b"\r\n", 431),
+    "endless URL": (b"GET /images?collection=" + b"a" * 40_000 + b" HTTP/1.1\r\n\r\n", 431),
+    "negative length": (POST + b"Content-Length: -1\r\n\r\n", 400),
+    "length with a sign": (POST + b"Content-Length: +2\r\n\r\n{}", 400),
+    "length in letters": (POST + b"Content-Length: two\r\n\r\n{}", 400),
+    "two lengths": (POST + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", 400),
+    "unknown transfer encoding": (POST + b"Transfer-Encoding: gzip\r\n\r\n", 501),
+    "chunk of no size": (CHUNKED + b"zz\r\n", 400),
+    "chunk of negative size": (CHUNKED + b"-5\r\n", 400),
+    "chunk without its end": (CHUNKED + b"2\r\n{}xx\r\n0\r\n\r\n", 400),
+    "chunks that never end": (CHUNKED + (b"8000\r\n" + b"a" * 0x8000 + b"\r\n") * 4, 413),
+    "announces too much": (POST + b"Content-Length: 100001\r\n\r\n", 413),
+    "announces an absurd length": (POST + b"Content-Length: " + b"9" * 30 + b"\r\n\r\n", 413),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_no_proper_request_is_told_so(server, case):
+    data, status = CASES[case]
+    reply = send(server.url, data)
+    assert reply.status == status, reply
+    if status >= 400:
+        assert reply.problem["detail"]
+        assert reply.headers["Connection"] == "close"
+    assert server.get("/healthz") == {"status": "alive"}
+
+
+def test_a_length_beside_chunks_counts_for_nothing_and_hides_no_second_request(server):
+    hidden = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    data = POST + b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" % (5 + len(hidden))
+    with dial(server.url) as connection:
+        connection.sendall(data)
+        assert read_reply(connection).status == 400
+        # What follows on the connection, if it is read at all, is a request of its own, not part of the first.
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_sent_if_the_client_waits_for_that(server):
+    head = post("/search", b"x" * (MAX_BODY + 1), "Expect: 100-continue")[: -MAX_BODY - 1]
+    assert send(server.url, head).problem["type"] == "urn:imageretrieval:request-entity-too-large"
+
+
+def test_a_client_that_sends_on_regardless_sees_why_it_was_refused(server):
+    with dial(server.url) as connection:
+        connection.sendall(POST + b"Content-Length: 20000000\r\n\r\n")
+        sender = threading.Thread(target=_pour, args=(connection, 20_000_000))
+        sender.start()
+        assert read_reply(connection).status == 413
+        sender.join()
+
+
+def _pour(connection, count):
+    piece = b"x" * 65536
+    try:
+        for _ in range(count // len(piece)):
+            connection.sendall(piece)
+    except OSError:
+        pass  # cut off, which it may be after a while
