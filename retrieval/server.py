@@ -1,6 +1,5 @@
 """Serving: gunicorn with threads, from the settings alone."""
 
-import logging
 import signal
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +10,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from extractor import ExtractorError, check_model
 from index_store import Catalog, StoreError
+from retrieval import gathering, logs
 from retrieval.settings import Settings
 
 KEEPALIVE_S = 75
@@ -51,7 +51,10 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
             "keepalive": KEEPALIVE_S,
             "limit_request_line": LONGEST_URL,
             "loglevel": server.log_level,
+            "logger_class": logs.GunicornLog,
             "worker_exit": _close,
+            "child_exit": lambda _arbiter, worker: gathering.forget(worker.pid),
+            "on_exit": lambda _arbiter: gathering.close(),
             "control_socket_disable": True,
         }
         for name, value in options.items():
@@ -66,15 +69,14 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
 
 def serve(settings: Settings, create_app: Callable[[Settings], Flask]) -> None:
     """Serve until a signal. What would stop every worker is found out first, and ends the start with a message."""
-    logging.basicConfig(
-        level=settings.server.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    logs.configure(settings.server)
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         Catalog(settings.catalog_url).close()
         check_model(settings.extractor)
     except (StoreError, ExtractorError, OSError) as error:
         raise SystemExit(f"cannot start: {error}") from None
+    gathering.open_folder()
     Server(settings, create_app).run()
 
 
