@@ -18,7 +18,7 @@ from retrieval.errors import InputError, ServiceError
 from retrieval.jobs import RUNNERS, Report
 from retrieval.settings import Settings
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("retrieval.job_runner")  # it runs as __main__
 NICENESS = 10
 REPORT_EVERY_S = 1.0
 

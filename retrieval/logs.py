@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import unquote
 
 from gunicorn.glogging import Logger
 
@@ -25,6 +26,9 @@ QUERY = re.compile(r"\?[^\s'\"]*")
 PLAIN = re.compile(r"[\w./:+-]+")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 TALKATIVE = ("PIL", "urllib3", "asyncio", "sqlalchemy")  # below warnings they tell of pixels, URLs and rows
+
+# What the message of an access line says already.
+IN_MESSAGE = {"method", "path", "status"}
 
 # What every record of the request that is being answered says besides: its id.
 fields: ContextVar[Mapping[str, Any]] = ContextVar("fields", default=MappingProxyType({}))
@@ -53,7 +57,7 @@ class _Lines(logging.Formatter):
         """Message, fields, and traceback or nothing."""
         message = record.getMessage()
         if record.name == "gunicorn.error":
-            message = QUERY.sub("?...", BAD_REQUEST.sub(r"\1", message))
+            message = QUERY.sub("?...", BAD_REQUEST.sub(r"\1", unquote(message)))
         trace = self.formatException(record.exc_info) if record.exc_info else ""
         own: Mapping[str, Any] = getattr(record, "fields", {})
         more = {name: _clean(value) for name, value in {**self._always, **fields.get(), **own}.items()}
@@ -77,7 +81,8 @@ class TextLines(_Lines):
     def format(self, record: logging.LogRecord) -> str:
         """See the class."""
         message, more, trace = self.told(record)
-        told = " ".join(f"{name}={_quoted(value)}" for name, value in more.items())
+        shown = {name: value for name, value in more.items() if value is not None and name not in IN_MESSAGE}
+        told = " ".join(f"{name}={_quoted(value)}" for name, value in shown.items())
         line = f"{record.levelname} {record.name}: {message}{f' [{told}]' if told else ''}"
         lines = [f"{self.formatTime(record)} {_on_one_line(line)}", *trace.splitlines()]
         return "\n    | ".join(lines)
