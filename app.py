@@ -6,7 +6,7 @@ from pathlib import Path
 from flask import Flask
 from werkzeug.exceptions import HTTPException
 
-from retrieval import curation_resources, incoming, resources
+from retrieval import curation_resources, incoming, request_log, resources
 from retrieval.problems import ServiceApi, http_problem, refuse, unexpected
 from retrieval.server import serve
 from retrieval.service import Service
@@ -26,21 +26,29 @@ ROUTES = (
     (resources.Job, "job", "/jobs/<int(max=2147483647):job_id>"),
     (resources.Healthz, "healthz", "/healthz"),
     (resources.Readyz, "readyz", "/readyz"),
+    (resources.Metrics, "metrics", "/metrics"),
 )
 
 
 def create_app(settings: Settings) -> Flask:
     """The service as a WSGI application, loading in the background. Raises CatalogUnavailable."""
+    # It takes up what `serve` has prepared in the environment for several processes, when it is imported.
+    from retrieval.metrics import Metrics  # noqa: PLC0415
+    from retrieval.scrape import State  # noqa: PLC0415
+
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = settings.server.max_request_bytes
     app.config["MAX_FORM_MEMORY_SIZE"] = settings.server.max_request_bytes  # a form may carry a picture in base64
     app.url_map.merge_slashes = False  # /images//a is no other name of /images/a, which a DELETE would follow
     app.config["RESTFUL_JSON"] = {"ensure_ascii": False}
-    app.extensions["service"] = service = Service(settings).start()
+    app.extensions["metrics"] = metrics = Metrics()
+    app.extensions["service"] = service = Service(settings, metrics).start()
+    metrics.register(State(service))
+    request_log.install(app, metrics)
+    app.before_request(refuse)
     api = ServiceApi(app)
     for resource, endpoint, *urls in ROUTES:
         api.add_resource(resource, *urls, endpoint=endpoint, resource_class_args=(service,))
-    app.before_request(refuse)
     app.register_error_handler(HTTPException, http_problem)
     app.register_error_handler(500, unexpected)
     return app

@@ -8,7 +8,7 @@ Knows neither Flask nor the index. PyTorch is imported by the torch extractor al
 
 import os
 
-from extractor.batching import Batcher
+from extractor.batching import Batcher, BatchWatch
 from extractor.channels import Channels
 from extractor.errors import BadModel, BatcherClosed, ExtractorError, ModelCorrupt, ModelMissing, NoEmbedding
 from extractor.interface import Extractor, Pixels, Vectors
@@ -21,6 +21,7 @@ from extractor.transform import Transform, Transformed
 
 __all__ = [
     "BadModel",
+    "BatchWatch",
     "Batcher",
     "BatcherClosed",
     "Extractor",

@@ -8,12 +8,31 @@ from dataclasses import dataclass, field
 from itertools import islice
 from threading import TIMEOUT_MAX, Condition, Thread
 from time import monotonic
+from typing import Protocol
 
 import numpy as np
 from PIL.Image import Image
 
 from extractor.errors import BatcherClosed, NoEmbedding
 from extractor.interface import Extractor, Pixels, Vectors
+
+
+class BatchWatch(Protocol):
+    """Whoever wants to know how a Batcher is doing. Its methods are called in engine threads and callers': be quick."""
+
+    def waiting(self, pictures: int) -> None:
+        """So many more pictures wait for an engine thread; fewer, where it is negative."""
+
+    def batched(self, pictures: int, waited_s: Sequence[float], took_s: float) -> None:
+        """A batch of so many pictures was embedded, well or not; `waited_s` is how long each caller's had waited."""
+
+
+class Unwatched:
+    """A BatchWatch that nobody reads."""
+
+    def waiting(self, pictures: int) -> None: ...
+
+    def batched(self, pictures: int, waited_s: Sequence[float], took_s: float) -> None: ...
 
 
 @dataclass
@@ -32,14 +51,23 @@ class Batcher:
     max_size:   most pictures in a batch; a caller who brings more than that gets a batch to himself.
     workers:    batches that may be embedded at a time; with two, one begins while the last pictures of another end.
     max_wait_s: longest that a picture waits for others that were announced but are not there yet, in seconds.
+    watch:      is told of what waits and of each batch.
 
     Create it after forking, for it starts threads. Close it when done.
     """
 
-    def __init__(self, extractor: Extractor, max_size: int, max_wait_s: float, workers: int = 1):
+    def __init__(
+        self,
+        extractor: Extractor,
+        max_size: int,
+        max_wait_s: float,
+        workers: int = 1,
+        watch: BatchWatch | None = None,
+    ):
         self._extractor = extractor
         self._max_size = max_size
         self._max_wait_s = max_wait_s
+        self._watch = watch or Unwatched()
         self._queue: deque[_Order] = deque()
         self._expected = 0
         self._closed = False
@@ -100,6 +128,7 @@ class Batcher:
             self._queue.append(order)
             self._expected -= announcement.open
             announcement.open = False
+            self._watch.waiting(len(order.pixels))
             self._changed.notify_all()
         return order.vectors
 
@@ -133,17 +162,24 @@ class Batcher:
         while self._queue and (not taken or len(self._queue[0].pixels) <= room):
             taken.append(self._queue.popleft())
             room -= len(taken[-1].pixels)
+        self._watch.waiting(room - self._max_size)
         return taken
 
     def _run(self, batch: list[_Order]) -> None:
+        began = monotonic()
+        pixels = [each for order in batch for each in order.pixels]
+        failure: BaseException | None = None
+        vectors: Iterator[Vectors | NoEmbedding] = iter(())
         try:
-            vectors = iter(self._extractor.embed_possible([each for order in batch for each in order.pixels]))
+            vectors = iter(self._extractor.embed_possible(pixels))
         except BaseException as error:  # noqa: BLE001  # raised again in each caller of this batch; the thread lives on
-            for order in batch:
-                order.vectors.set_exception(error)
-            return
+            failure = error
+        self._watch.batched(len(pixels), [began - order.arrived for order in batch], monotonic() - began)
         for order in batch:
-            self._settle(order, list(islice(vectors, len(order.pixels))))
+            if failure:
+                order.vectors.set_exception(failure)
+            else:
+                self._settle(order, list(islice(vectors, len(order.pixels))))
 
     def _settle(self, order: _Order, found: list[Vectors | NoEmbedding]) -> None:
         """Give a caller the vectors of his pictures, or the error of the first that has none."""

@@ -18,9 +18,10 @@ from index_store.errors import (
     UnknownJob,
     UnknownPair,
 )
+from index_store.figures import CollectionFigures, Figures
 from index_store.grouping import Found, Grouping, Link, Terms
 from index_store.groups import Group, Member, described, find_groups, grouping_of
-from index_store.jobs import Job, JobBoard
+from index_store.jobs import Job, JobBoard, JobTotals
 from index_store.marks import MarkedVectors, Marks
 from index_store.pairs import Pair, PairVerdict
 from index_store.policy import Policy
@@ -53,8 +54,10 @@ __all__ = [
     "CatalogUnavailable",
     "Collection",
     "CollectionExists",
+    "CollectionFigures",
     "CollectionStats",
     "Facts",
+    "Figures",
     "FingerprintMismatch",
     "Found",
     "Group",
@@ -64,6 +67,7 @@ __all__ = [
     "IndexSettings",
     "Job",
     "JobBoard",
+    "JobTotals",
     "KeptFacts",
     "KeptPicture",
     "KeyReused",

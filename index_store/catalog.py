@@ -1,5 +1,6 @@
 """The catalog: every collection and image, in SQL. Each change draws the next number of one clock, in commit order."""
 
+import sqlite3
 import threading
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -73,6 +74,16 @@ class Catalog:
             if self.engine.dialect.name != "sqlite":  # which has begun with it
                 connection.execute(_WRITE_LOCK)
             yield connection
+
+    def check(self) -> None:
+        """Returns soon if what is remembered can be read. Raises CatalogUnavailable."""
+        with _explained(self._where):
+            database.check(self.engine)
+
+    def size(self) -> int:
+        """Bytes of the whole catalog."""
+        with self.reading() as connection:
+            return database.size(self.engine, connection)
 
     def collection(self, name: str) -> Collection:
         """The collection as it stands now. Raises UnknownCollection."""
@@ -253,7 +264,7 @@ def _explained(where: str) -> Iterator[None]:
         yield
     except IntegrityError:
         raise
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, sqlite3.Error) as error:
         raise CatalogUnavailable(
             f"the catalog {where} cannot be used: {getattr(error, 'orig', None) or error}"
         ) from error

@@ -1,10 +1,12 @@
 """The database that holds the catalog: engines, connections, and tables put in place."""
 
 import sqlite3
+from contextlib import closing
+from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, update
+from sqlalchemy import Connection, Engine, create_engine, event, func, insert, inspect, select, update
 
 from index_store.errors import CatalogUnavailable
 from index_store.migration import migrate
@@ -12,6 +14,7 @@ from index_store.schema import clock, metadata
 
 VERSION = 2
 BUSY_TIMEOUT_S = 60
+CHECK_TIMEOUT_S = 1
 
 
 def connect(url: str) -> Engine:
@@ -20,7 +23,8 @@ def connect(url: str) -> Engine:
     A plain connection reads statement by statement; one from `writing` options opens its transaction with the
     write lock already held, so that what it reads cannot change before it commits. Raises CatalogUnavailable.
     """
-    options: dict[str, Any] = {"pool_size": 64, "max_overflow": -1}
+    # Parameters are vectors, and what clients have sent: no matter for messages and logs.
+    options: dict[str, Any] = {"pool_size": 64, "max_overflow": -1, "hide_parameters": True}
     if url.startswith("sqlite"):
         options["connect_args"] = {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
     try:
@@ -37,6 +41,29 @@ def connect(url: str) -> Engine:
         engine.dispose()
         raise
     return engine
+
+
+def check(engine: Engine) -> None:
+    """Reads the clock. SQLite is opened anew, for a file that has gone lives on in the connections that have it.
+
+    Raises SQLAlchemyError, sqlite3.Error.
+    """
+    value = select(clock.c.value)
+    if engine.dialect.name != "sqlite":
+        with engine.connect() as connection:
+            connection.execute(value).one()
+        return
+    uri = f"{Path(str(engine.url.database)).resolve().as_uri()}?mode=rw"
+    with closing(sqlite3.connect(uri, timeout=CHECK_TIMEOUT_S, uri=True)) as opened:
+        opened.execute(str(value)).fetchone()
+
+
+def size(engine: Engine, reader: Connection) -> int:
+    """Bytes of the database; SQLite's log of newest changes is a part of it."""
+    if engine.dialect.name != "sqlite":
+        return int(reader.scalar(select(func.pg_database_size(func.current_database()))) or 0)
+    files = (Path(f"{engine.url.database}{ending}") for ending in ("", "-wal"))
+    return sum(file.stat().st_size for file in files if file.exists())
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:

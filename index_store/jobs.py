@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, and_, insert, select, update
+from sqlalchemy import Connection, Row, and_, extract, func, insert, select, update
 
 from index_store.catalog import Catalog
 from index_store.errors import UnknownJob
@@ -32,6 +32,17 @@ class Job:
     progress: dict[str, Any]
     result: dict[str, Any] | None
     error: str | None
+
+
+@dataclass(frozen=True)
+class JobTotals:
+    """All jobs of one kind in one state: how many, the seconds they ran in all, and when the last of them ended."""
+
+    kind: str
+    state: JobState
+    count: int
+    seconds: float
+    last_finished_at: datetime | None
 
 
 _COLUMNS = [jobs.c[field.name] for field in fields(Job)]
@@ -64,6 +75,14 @@ class JobBoard:
         """The newest jobs, newest first."""
         with self._catalog.reading() as connection:
             return [_job(row) for row in connection.execute(select(*_COLUMNS).order_by(jobs.c.id.desc()).limit(limit))]
+
+    def totals(self) -> list[JobTotals]:
+        """By kind and state; seconds are whole where the database is SQLite."""
+        took = func.sum(extract("epoch", jobs.c.finished_at) - extract("epoch", jobs.c.started_at))
+        columns = (jobs.c.kind, jobs.c.state, func.count(), took, func.max(jobs.c.finished_at))
+        with self._catalog.reading() as connection:
+            rows = connection.execute(select(*columns).group_by(jobs.c.kind, jobs.c.state)).all()
+        return [JobTotals(kind, state, count, float(seconds or 0), last) for kind, state, count, seconds, last in rows]
 
     def claim(self) -> Job | None:
         """The oldest queued job, now running; None where nothing waits. For the owner of maintenance only."""

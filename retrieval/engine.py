@@ -8,6 +8,7 @@ from extractor import Batcher, Extractor, Parts, load_extractor
 from index_store import Catalog, ImageStore
 from retrieval.comparer import Comparer
 from retrieval.judges import Judges
+from retrieval.observing import UNWATCHED, Watch
 from retrieval.query import Reader
 from retrieval.retriever import Retriever
 from retrieval.settings import Settings
@@ -30,12 +31,13 @@ class Engine:
     comparer: Comparer
 
     @classmethod
-    def open(cls, settings: Settings, catalog: Catalog) -> Self:
+    def open(cls, settings: Settings, catalog: Catalog, watch: Watch = UNWATCHED) -> Self:
         """Loads the model and opens the index. Raises ModelMissing, ModelCorrupt, CatalogUnavailable."""
         extractor = load_extractor(settings.extractor)
         store = ImageStore(catalog, settings.data_dir / "index", settings.index, extractor.fingerprint, extractor.dim)
         store.warm_up()
-        batcher = Batcher(extractor, settings.extractor.batch_size, settings.extractor.batch_wait_ms / 1e3, EMBEDDERS)
+        wait_s = settings.extractor.batch_wait_ms / 1e3
+        batcher = Batcher(extractor, settings.extractor.batch_size, wait_s, EMBEDDERS, watch)
         parts = Parts(settings.extractor, extractor)
         if settings.search.mode == "thorough":
             parts.load()

@@ -1,5 +1,7 @@
 """What can be wrong with a request, in the service's own words; one table elsewhere gives each its HTTP status."""
 
+from typing import Literal
+
 
 class InputError(Exception):
     """The picture, or the request that brought it, cannot be used; the message is fit for clients."""
@@ -21,11 +23,19 @@ class BadImage(InputError):
     """The bytes are not a picture, are damaged, or are in a format that is not accepted."""
 
 
-class FetchRefused(InputError):
+class FetchError(InputError):
+    """A URL was not fetched; `reason` is one word for why, out of a fixed few, fit to be counted by."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class FetchRefused(FetchError):
     """The operator does not allow this URL to be fetched."""
 
 
-class FetchFailed(InputError):
+class FetchFailed(FetchError):
     """The URL is invalid, or what it names could not be had."""
 
 
@@ -34,7 +44,11 @@ class ServiceError(Exception):
 
 
 class NotReady(ServiceError):
-    """The service is still loading, or cannot load; the message says which."""
+    """The service is still loading, or cannot load; the message says which, and `reason` in a word."""
+
+    def __init__(self, message: str, reason: Literal["loading", "failed"]) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class NeedsJob(ServiceError):

@@ -31,36 +31,41 @@ def fetch(url: str, settings: InputSettings) -> bytes:
     Raises FetchRefused, FetchFailed, and PictureTooLarge as soon as more than `max_bytes` have come.
     """
     if not settings.fetch.enabled:
-        raise FetchRefused("This service fetches no URLs; send the picture itself.")
+        raise FetchRefused("This service fetches no URLs; send the picture itself.", "disabled")
     with _Line(settings.fetch) as line, contextlib.closing(_Adapter(line.connect)) as adapter:
         for _ in range(settings.fetch.max_redirects + 1):
             request, host = _prepared(url)
             try:
                 answer = _answer(adapter, request, settings)
             except FAILURES as error:
-                raise FetchFailed(f"The picture could not be fetched from {host}{line.reason(error)}.") from error
+                raise FetchFailed(
+                    f"The picture could not be fetched from {host}{line.reason(error)}.", line.kind(error)
+                ) from error
             line.check(host)
             if isinstance(answer, bytes):
                 return answer
             url = answer
-    raise FetchFailed(f"The URL redirects more than {settings.fetch.max_redirects} times, lastly at {host}.")
+    much = f"The URL redirects more than {settings.fetch.max_redirects} times, lastly at {host}."
+    raise FetchFailed(much, "redirects")
 
 
 def _prepared(url: str) -> tuple[requests.PreparedRequest, str]:
     """A request for `url` and its host, as requests will connect to it."""
     if not url.lower().startswith(("http://", "https://")):
-        raise FetchRefused("Only URLs that start with http:// or https:// are fetched.")
+        raise FetchRefused("Only URLs that start with http:// or https:// are fetched.", "scheme")
     if len(url) > MAX_URL or any(ord(letter) < 32 or ord(letter) == 127 for letter in url):
-        raise FetchFailed(f"The URL is invalid: it has over {MAX_URL} characters, or line breaks or the like.")
+        raise FetchFailed(
+            f"The URL is invalid: it has over {MAX_URL} characters, or line breaks or the like.", "invalid_url"
+        )
     try:
         request = requests.Request("GET", url, headers=HEADERS).prepare()
         parts = parse_url(request.url or "")
     except FAILURES as error:
-        raise FetchFailed("The URL is invalid.") from error
+        raise FetchFailed("The URL is invalid.", "invalid_url") from error
     if not parts.host or len(parts.host) > 255:
-        raise FetchFailed("The URL is invalid: it names no host.")
+        raise FetchFailed("The URL is invalid: it names no host.", "invalid_url")
     if parts.auth is not None:
-        raise FetchRefused("URLs with a user name or password are not fetched.")
+        raise FetchRefused("URLs with a user name or password are not fetched.", "credentials")
     return request, parts.host
 
 
@@ -73,7 +78,8 @@ def _answer(adapter: HTTPAdapter, request: requests.PreparedRequest, settings: I
             location = response.headers["Location"].encode("latin-1").decode("utf-8", "replace")
             return urljoin(str(request.url), location)
         if response.status_code != 200:
-            raise FetchFailed(f"{parse_url(str(request.url)).host} answered with status {response.status_code}.")
+            host = parse_url(str(request.url)).host
+            raise FetchFailed(f"{host} answered with status {response.status_code}.", "status")
         return _body(response, settings.max_bytes)
 
 
@@ -116,7 +122,8 @@ class _Line:
         addresses = [str(entry[4][0]) for entry in _resolve(host, port)]
         permitted = [a for a in addresses if self._limits.allow_private_addresses or _is_public(a)]
         if not permitted:
-            raise FetchRefused(f"{host} is not a public address; the setting allow_private_addresses would permit it.")
+            why = f"{host} is not a public address; the setting allow_private_addresses would permit it."
+            raise FetchRefused(why, "address")
         connection = self._dial(permitted, port)
         self._sockets.append(connection.dup())  # TLS takes over the original
         self.check(host)
@@ -125,13 +132,19 @@ class _Line:
     def check(self, host: str) -> None:
         """Raises FetchFailed once the time is up: then the end of a body may be the cut."""
         if time.monotonic() >= self._ends:
-            raise FetchFailed(f"The picture could not be fetched from {host}{self.reason()}.")
+            raise FetchFailed(f"The picture could not be fetched from {host}{self.reason()}.", "timeout")
 
     def reason(self, error: Exception | None = None) -> str:
         """The end of a message: what is known of the cause that is fit for a client."""
         if time.monotonic() >= self._ends:
             return f" within {self._limits.total_timeout_s:g} s"
         return ": no answer in time" if isinstance(error, requests.Timeout | TimeoutError) else ""
+
+    def kind(self, error: Exception) -> str:
+        """The cause in a word."""
+        if self.reason(error):
+            return "timeout"
+        return "tls" if isinstance(error, requests.exceptions.SSLError) else "connect"
 
     def _dial(self, addresses: list[str], port: int) -> socket.socket:
         for address in addresses:
@@ -150,7 +163,7 @@ def _resolve(host: str, port: int) -> list[Any]:
     try:
         return list(socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM))
     except (OSError, UnicodeError, OverflowError) as error:
-        raise FetchFailed(f"The host {host} could not be found.") from error
+        raise FetchFailed(f"The host {host} could not be found.", "dns") from error
 
 
 def _is_public(address: str) -> bool:

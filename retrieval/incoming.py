@@ -11,7 +11,7 @@ from flask import request, url_for
 from werkzeug.datastructures import FileStorage
 
 from index_store import Once
-from retrieval import replies
+from retrieval import observing, replies
 from retrieval.answer import Answer, several
 from retrieval.answers import AddAnswer, SearchAnswer
 from retrieval.comparer import Side
@@ -117,6 +117,7 @@ class Add(ServiceResource):
             queued = self.service.inbox.put(image, fields, item, self.service.store, again)
         except (InputError, IdTaken) as error:
             return _refused(error)
+        observing.watch().added("queued")
         return Answer(202, {"id": queued, "status": "queued", "collection": fields.collection})
 
     def _once(self, payload: Payload) -> Once | None:
@@ -146,12 +147,14 @@ def _refused(error: Exception) -> Answer:
 def _found(collection: str, answer: SearchAnswer | Failure) -> Answer:
     if isinstance(answer, FAILURES):
         return _refused(answer)
+    observing.watch().searched(answer.outcome)
     return Answer(200, {"collection": collection, **replies.search_reply(answer)})
 
 
 def _added(collection: str, answer: AddAnswer | Failure) -> Answer:
     if isinstance(answer, FAILURES):
         return _refused(answer)
+    observing.watch().added(answer.status)
     if answer.status == "id_taken":
         return _refused(IdTaken(f"collection {collection!r} has a picture {answer.id!r} already; delete it first"))
     if answer.status == "duplicate":

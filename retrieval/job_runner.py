@@ -13,25 +13,25 @@ from typing import Any
 
 from extractor import ExtractorError
 from index_store import Catalog, Job, JobBoard, StoreError
+from retrieval import logs
 from retrieval.errors import InputError, ServiceError
 from retrieval.jobs import RUNNERS, Report
 from retrieval.settings import Settings
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("retrieval.job_runner")  # it runs as __main__
 NICENESS = 10
 REPORT_EVERY_S = 1.0
 
 
 def main() -> None:
     settings = Settings.model_validate_json(sys.stdin.readline())
-    logging.basicConfig(
-        level=settings.server.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    number = int(sys.argv[1])
+    logs.configure(settings.server, job_id=number)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.nice(NICENESS)
     catalog = Catalog(settings.catalog_url)
     board = JobBoard(catalog)
-    run(settings, catalog, board, board.job(int(sys.argv[1])))
+    run(settings, catalog, board, board.job(number))
     catalog.close()
 
 

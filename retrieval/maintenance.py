@@ -17,6 +17,7 @@ from apscheduler.triggers.cron import CronTrigger
 
 from index_store import Catalog, Job, JobBoard, StoreError, pending_changes
 from retrieval.inbox import Inbox
+from retrieval.observing import UNWATCHED, Watch
 from retrieval.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -46,10 +47,11 @@ class Maintenance:
     when that one ends in whatever way. A job's process inherits the lock, so no other starts while it lives.
     """
 
-    def __init__(self, settings: Settings, catalog: Catalog, jobs: JobBoard) -> None:
+    def __init__(self, settings: Settings, catalog: Catalog, jobs: JobBoard, watch: Watch = UNWATCHED) -> None:
         self._settings = settings
         self._catalog = catalog
         self._jobs = jobs
+        self._watch = watch
         self._inbox = Inbox(settings)
         self._lock: IO[str] | None = None
         self._asked_at: dict[str, int] = {}
@@ -100,6 +102,7 @@ class Maintenance:
                 if self._lock is None:
                     return False
                 self._jobs.recover()
+                self._watch.owner(True)
                 log.info("process %d looks after maintenance", os.getpid())
         return True
 
@@ -107,6 +110,7 @@ class Maintenance:
         with self._owning:
             if self._lock is not None:
                 self._lock.close()
+                self._watch.owner(False)
             self._lock = None
 
     def _ask_for_everything(self) -> None:

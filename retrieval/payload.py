@@ -11,7 +11,8 @@ import pybase64
 from flask import Request
 from werkzeug.datastructures import FileStorage, MultiDict
 
-from retrieval.errors import BadPayload, InputError, PictureTooLarge, UnsupportedMedia
+from retrieval import observing
+from retrieval.errors import BadPayload, FetchError, InputError, PictureTooLarge, UnsupportedMedia
 from retrieval.fetch import fetch
 from retrieval.settings import InputSettings
 from retrieval.strict_json import parse_json
@@ -147,8 +148,26 @@ def take_image(fields: dict[str, Any], limits: InputSettings) -> ImageSource:
     if not isinstance(value, str):
         raise BadPayload(f"The picture's {name} must be a string; {HOW}.")
     if name == "url":
-        return ImageSource(value, partial(fetch, value, limits), is_url=True)
+        return ImageSource(value, partial(_fetched, value, limits), is_url=True)
     return ImageSource(None, partial(from_base64, value, limits.max_bytes))
+
+
+def _fetched(url: str, limits: InputSettings) -> bytes:
+    """`fetch`, and what came of it told to whoever watches."""
+    outcome = "failed"
+    try:
+        with observing.timed("fetch"):
+            data = fetch(url, limits)
+        outcome = "fetched"
+    except FetchError as error:
+        outcome = error.reason
+        raise
+    except PictureTooLarge:
+        outcome = "too_large"
+        raise
+    finally:
+        observing.watch().fetched(outcome)
+    return data
 
 
 def from_base64(text: str, max_bytes: int) -> bytes:

@@ -4,7 +4,7 @@ import logging
 import re
 from typing import Any
 
-from flask import Response, current_app, request
+from flask import Response, current_app, g, request
 from flask_restful import Api
 from werkzeug.exceptions import HTTPException
 
@@ -21,6 +21,7 @@ from index_store import (
     UnknownJob,
     UnknownPair,
 )
+from retrieval import observing
 from retrieval.answer import Answer
 from retrieval.errors import (
     BadImage,
@@ -97,19 +98,21 @@ def _explained(error: Exception) -> Response | None:
     if status is not None:
         if status >= 500 and not isinstance(error, NotReady):
             log.error("%s: %s", type(error).__name__, error)
-        return problem(status, _slug(type(error).__name__), str(error))
+        more = {"reason": error.reason} if isinstance(error, NotReady) else {}
+        return problem(status, _slug(type(error).__name__), str(error), **more)
     return http_problem(error) if isinstance(error, HTTPException) else None
 
 
 def unexpected(error: Exception) -> Response:
     """The problem document of a defect of ours; what it was goes to the log, not to the client."""
     log.error("unexpected %s", type(error).__name__, exc_info=error)
-    return problem(500, "internal-error", "The service failed to answer this request; its log says why.")
+    detail = f"The service failed to answer this request; its log says why, under the request id {g.request_id}."
+    return problem(500, "internal-error", detail)
 
 
-def problem(status: int, slug: str, detail: str) -> Response:
-    """An application/problem+json reply."""
-    response = Answer(status, body(status, slug, detail)).response()
+def problem(status: int, slug: str, detail: str, **more: Any) -> Response:
+    """An application/problem+json reply; `more` are members of its own."""
+    response = Answer(status, body(status, slug, detail, **more)).response()
     if status == 503:
         response.headers["Retry-After"] = "1"
     return response
@@ -117,6 +120,7 @@ def problem(status: int, slug: str, detail: str) -> Response:
 
 def body(status: int, slug: str, detail: str, **more: Any) -> dict[str, Any]:
     """A problem document; `more` are members of its own."""
+    observing.watch().refused(slug)
     about = {"type": f"urn:imageretrieval:{slug}", "title": slug.replace("-", " ").capitalize(), "status": status}
     return {**about, "detail": detail, **more}
 

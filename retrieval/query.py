@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from threading import Semaphore
 from time import perf_counter
@@ -14,6 +15,7 @@ import numpy as np
 from extractor import Batcher, NoEmbedding, Parts
 from extractor.interface import Vectors
 from index_store import Collection, Facts, ImageRecord, ImageStore, KeptPicture
+from retrieval import observing
 from retrieval.errors import InputError
 from retrieval.keeping import kept_of
 from retrieval.payload import ImageSource
@@ -86,7 +88,11 @@ class Reader:
             except FAILURES as error:
                 return error
 
-        return [attempt(items[0])] if len(items) == 1 else list(self._pool.map(attempt, items))
+        if len(items) == 1:
+            return [attempt(items[0])]
+        # Each in a copy of this thread's context, so that logs and figures know of which request they are.
+        contexts = [copy_context() for _ in items]
+        return list(self._pool.map(lambda context, item: context.run(attempt, item), contexts, items))
 
     def query(self, source: ImageSource, collections: Sequence[Collection], whole: bool) -> Query:
         """A picture whose bytes one of the `collections` holds is not embedded, and decoded only if needed `whole`.
@@ -111,7 +117,7 @@ class Reader:
         if query.picture is None or certain:
             return query
         started = perf_counter()
-        with self._decoding:
+        with observing.timed("parts"), self._decoding:
             rows = self._parts.rows(query.picture.image)
         embed_ms = query.embed_ms + 1e3 * (perf_counter() - started)
         return replace(query, views=np.concatenate([query.views, rows]), embed_ms=embed_ms)
@@ -132,10 +138,11 @@ class Reader:
         with self._batcher.expect() as announced:
             picture = self._decoded(data)
             decoded = perf_counter()
-            vector = announced.embed(picture.image)
+            with observing.timed("embed"):
+                vector = announced.embed(picture.image)
         decode_ms, embed_ms = 1e3 * (decoded - started), 1e3 * (perf_counter() - decoded)
         return Query(vector[None], data, picture, None, decode_ms, embed_ms)
 
     def _decoded(self, data: bytes) -> Picture:
-        with self._decoding:
+        with observing.timed("decode"), self._decoding:
             return decode(data, self._settings.input)

@@ -2,12 +2,14 @@
 
 from typing import Any
 
-from flask import Response, request, url_for
+from flask import Response, current_app, request, url_for
 
+from index_store import CatalogUnavailable
 from retrieval import replies
 from retrieval.errors import BadPayload
 from retrieval.fields import DEFAULT_COLLECTION, is_strict
 from retrieval.payload import read_fields
+from retrieval.problems import problem
 from retrieval.resource import Reply, ServiceResource
 from retrieval.schemas import CollectionQuery, ListQuery, NewCollection, NewJob, PatchCollection, PatchFields
 
@@ -127,4 +129,15 @@ class Readyz(ServiceResource):
     """GET whether the process can answer: 503 with the reason while it cannot."""
 
     def get(self) -> Reply:
-        return {"status": "ready", "fingerprint": self.service.engine.extractor.fingerprint}
+        try:
+            return {"status": "ready", "fingerprint": self.service.check_ready()}
+        except CatalogUnavailable as error:
+            return problem(503, "not-ready", str(error), reason="catalog")
+
+
+class Metrics(ServiceResource):
+    """GET how the service is doing, for Prometheus."""
+
+    def get(self) -> Reply:
+        page, content_type = current_app.extensions["metrics"].page(request.headers.get("Accept", ""))
+        return Response(page, content_type=content_type)

@@ -24,6 +24,7 @@ from index_store import (
     relation,
     score_of,
 )
+from retrieval import observing
 from retrieval.answers import AddAnswer, InBatch, SearchAnswer, Took
 from retrieval.crowd import Crowd
 from retrieval.errors import BadPayload
@@ -108,7 +109,8 @@ class Retriever:
 
         rules = Rules(judge.threshold, options.reject, options.against)
         recorded = Recorded(receipt.once, encode) if receipt else None
-        outcomes = self._store.add(options.collection, new, rules, recorded)
+        with observing.timed("store"):
+            outcomes = self._store.add(options.collection, new, rules, recorded)
         return written or self._answers(prepared, outcomes, judge, started)
 
     def _searched(
@@ -121,6 +123,7 @@ class Retriever:
         told = self._told(judge, query.facts, found.refined, options.min_score)
         plain = self._told(judge, query.facts, found.plain, options.min_score) if options.refinement else told
         search_ms = 1e3 * (perf_counter() - started) - (query.embed_ms - embedded_ms)
+        observing.watch().stage("search", search_ms / 1e3)
         took = Took(query.decode_ms, query.embed_ms, search_ms)
         answer = SearchAnswer(told, outcome_of(query.facts.indeterminate, plain), took)
         facts = PictureFacts.of(query.facts) if in_batch else query.facts  # which may hold the whole picture

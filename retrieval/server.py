@@ -1,6 +1,5 @@
 """Serving, from the settings alone: gunicorn's master, and a worker or more of ours."""
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +8,7 @@ from gunicorn.app.base import BaseApplication
 
 from extractor import ExtractorError, check_model
 from index_store import Catalog, StoreError
+from retrieval import gathering, logs
 from retrieval.reception import Bounds
 from retrieval.settings import Settings
 from retrieval.worker import Worker
@@ -35,7 +35,10 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
             "timeout": server.timeout_s,
             "graceful_timeout": GRACEFUL_S,
             "loglevel": server.log_level,
+            "logger_class": logs.GunicornLog,
             "worker_exit": _close,
+            "child_exit": lambda _arbiter, worker: gathering.forget(worker.pid),
+            "on_exit": lambda _arbiter: gathering.close(),
             "control_socket_disable": True,
         }
         for name, value in options.items():
@@ -62,15 +65,14 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
 
 def serve(settings: Settings, create_app: Callable[[Settings], Flask]) -> None:
     """Serve until a signal. What would stop every worker is found out first, and ends the start with a message."""
-    logging.basicConfig(
-        level=settings.server.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    logs.configure(settings.server)
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         Catalog(settings.catalog_url).close()
         check_model(settings.extractor)
     except (StoreError, ExtractorError, OSError) as error:
         raise SystemExit(f"cannot start: {error}") from None
+    gathering.open_folder()
     Server(settings, create_app).run()
 
 

@@ -13,6 +13,7 @@ from retrieval.engine import Engine
 from retrieval.errors import NotReady
 from retrieval.inbox import Inbox
 from retrieval.maintenance import Maintenance
+from retrieval.observing import UNWATCHED, Watch
 from retrieval.retriever import Retriever
 from retrieval.settings import Settings
 
@@ -22,20 +23,22 @@ log = logging.getLogger(__name__)
 class Service:
     """Everything behind the resources of one serving process. Create it after forking: it starts threads."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Raises CatalogUnavailable."""
+    def __init__(self, settings: Settings, watch: Watch = UNWATCHED) -> None:
+        """`watch` is told how the process is doing. Raises CatalogUnavailable."""
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         self.settings = settings
+        self._watch = watch
         self.catalog = Catalog(settings.catalog_url)
         self.jobs = JobBoard(self.catalog)
         self.inbox = Inbox(settings)
-        self._maintenance = Maintenance(settings, self.catalog, self.jobs)
+        self._maintenance = Maintenance(settings, self.catalog, self.jobs, watch)
         self._engine: Engine | None = None
-        self._trouble = "the model and the index are being loaded; try again in a few seconds"
+        self._trouble = NotReady("the model and the index are being loaded; try again in a few seconds", "loading")
         self._loading = threading.Thread(target=self._load, name="load", daemon=True)
 
     def start(self) -> Self:
         """Begin to load, and to look after maintenance."""
+        self._watch.ready(False)
         self._loading.start()
         if self.settings.maintenance.enabled:
             self._maintenance.start()
@@ -55,7 +58,7 @@ class Service:
     def engine(self) -> Engine:
         """Raises NotReady."""
         if self._engine is None:
-            raise NotReady(self._trouble)
+            raise NotReady(str(self._trouble), self._trouble.reason)  # a new one: threads raise it side by side
         return self._engine
 
     @property
@@ -73,6 +76,17 @@ class Service:
         """Raises NotReady."""
         return Duplicates(self.settings, self.store)
 
+    @property
+    def fingerprint(self) -> str | None:
+        """The extractor's, once it is loaded."""
+        return self._engine.extractor.fingerprint if self._engine else None
+
+    def check_ready(self) -> str:
+        """The extractor's fingerprint, if requests can be answered. Raises NotReady, CatalogUnavailable."""
+        fingerprint = self.engine.extractor.fingerprint
+        self.catalog.check()
+        return fingerprint
+
     def close(self) -> None:
         """Ends maintenance and the model's thread, and gives back every connection."""
         self._maintenance.stop()
@@ -84,10 +98,11 @@ class Service:
     def _load(self) -> None:
         trouble = "the service could not load, for a reason that only its log tells"
         try:
-            self._engine = Engine.open(self.settings, self.catalog)
+            self._engine = Engine.open(self.settings, self.catalog, self._watch)
+            self._watch.ready(True)
             log.info("ready: %s", self._engine.extractor.fingerprint)
         except (ExtractorError, StoreError, OSError) as error:
             trouble = f"the service cannot load: {error}"
             log.critical(trouble)
         finally:
-            self._trouble = trouble
+            self._trouble = NotReady(trouble, "failed")

@@ -44,6 +44,7 @@ class ServerSettings(_Section):
     max_request_bytes: int = Field(ge=1024)
     timeout_s: int = Field(ge=1)
     log_level: Literal["debug", "info", "warning", "error"]
+    log_format: Literal["text", "json"]
     idempotency_hours: float = Field(gt=0, le=8760)
 
 

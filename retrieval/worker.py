@@ -34,11 +34,13 @@ class Worker(BaseWorker):  # type: ignore[misc]  # gunicorn has no type hints
     def run(self) -> None:
         """Serve until told to stop, then answer what is under way."""
         _allow_many_files()
+        metrics = self.wsgi.extensions["metrics"]
         (listener,) = (each.sock for each in self.sockets)
         self._reception = reception = Reception(self.wsgi, listener, self.app.bounds)
         while self.alive and self._has_parent():
             reception.poll()
             self.notify()
+            metrics.received(reception.waiting, len(reception.active_channels))
         reception.stop()
         ends = monotonic() + self.cfg.graceful_timeout - LAST_S
         while reception.active_channels and monotonic() < ends:

@@ -223,3 +223,43 @@ def test_a_picture_without_an_embedding_harms_only_its_caller(pool: ThreadPoolEx
         assert isinstance(futures[1].exception(AGES), NoEmbedding)
         for place in (0, 2):
             np.testing.assert_array_equal(futures[place].result(AGES), Thumbnail().embed([images[place]])[0])
+
+
+class Notes:
+    """A BatchWatch that remembers."""
+
+    def __init__(self) -> None:
+        self.queue: list[int] = []
+        self.batches: list[tuple[int, int, float]] = []
+
+    def waiting(self, pictures: int) -> None:
+        self.queue.append(pictures)
+
+    def batched(self, pictures: int, waited_s: Sequence[float], took_s: float) -> None:
+        assert all(seconds >= 0 for seconds in waited_s)
+        self.batches.append((pictures, len(waited_s), took_s))
+
+
+def test_whoever_watches_is_told_what_waits_and_of_each_batch(watched):
+    notes = Notes()
+    watched.gate.clear()
+    with closing(Batcher(watched, max_size=8, max_wait_s=0, watch=notes)) as batcher, ThreadPoolExecutor(9) as pool:
+        first = pool.submit(batcher.embed, picture(0))
+        assert watched.entered.wait(AGES)
+        others = [pool.submit(batcher.embed_many, [picture(n), picture(n + 1)]) for n in range(3)]
+        while sum(notes.queue) != 6:
+            sleep(0.001)
+        watched.gate.set()
+        for future in (first, *others):
+            future.result(AGES)
+        assert sum(notes.queue) == 0
+        assert [batch[:2] for batch in notes.batches] == [(1, 1), (6, 3)]
+        assert notes.batches[0][2] > 0
+
+
+def test_a_batch_that_fails_is_told_too(watched):
+    notes = Notes()
+    with closing(Batcher(watched, max_size=8, max_wait_s=0, watch=notes)) as batcher, pytest.raises(RuntimeError):
+        batcher.embed(new("RGB", (64, 64)))
+    assert [batch[:2] for batch in notes.batches] == [(1, 1)]
+    assert sum(notes.queue) == 0
