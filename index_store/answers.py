@@ -40,7 +40,7 @@ def check(connection: Connection, once: Once) -> None:
     if row is None or row.created_at < now() - timedelta(seconds=once.keep_s):
         return
     if row.request != once.request:
-        raise KeyReused(f"the Idempotency-Key {once.key!r} was used for another request; make a new one for each")
+        raise KeyReused("this Idempotency-Key was used for another request; make a new one for each")
     raise AnsweredBefore(row.answer)
 
 
