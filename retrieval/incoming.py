@@ -137,20 +137,14 @@ class Add(ServiceResource):
             raise BadPayload(f"{KEY}: 1 to 255 visible ASCII characters, new for each request, such as a UUID")
         asked = [payload.is_batch, payload.fields, payload.items, [image.identity for image in payload.images]]
         digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
-        return Once(_own(key), digest, 3600 * self.service.settings.server.idempotency_hours)
-
-
-def _own(key: str) -> str:
-    """Callers have keys of their own: one cannot find out, by trying, what another has asked."""
-    who = caller().id
-    return key if who is None else hashlib.sha256(f"{who} {key}".encode()).hexdigest()
+        return Once(key, digest, 3600 * self.service.settings.server.idempotency_hours, caller().id)
 
 
 def _with_id(item: ItemFields, number: int, once: Once | None) -> ItemFields:
     """Sent again before its answer was noted, a picture gets the same id, by which the ingest recognises it."""
     if item.id is not None or once is None:
         return item
-    return ItemFields(id=uuid.uuid5(KEYED_IDS, f"{once.key}/{number}").hex, metadata=item.metadata)
+    return ItemFields(id=uuid.uuid5(KEYED_IDS, f"{once.own_key}/{number}").hex, metadata=item.metadata)
 
 
 def _refused(error: Exception) -> Answer:
