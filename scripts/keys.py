@@ -111,7 +111,7 @@ def _name(text: str) -> str:
 
 def _moment(text: str) -> datetime:
     """`90d` or `2030-12-31` -> a moment to come."""
-    span = re.fullmatch(r"([1-9][0-9]{0,4})([hdw])", text)
+    span = re.fullmatch(r"([1-9][0-9]{0,3})([hdw])", text)
     try:
         moment = datetime.now(UTC) + int(span[1]) * UNITS[span[2]] if span else _day(text)
     except (ValueError, OverflowError):
