@@ -54,6 +54,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
             "graceful_timeout": GRACEFUL_S,
             "keepalive": KEEPALIVE_S,
             "limit_request_line": LONGEST_URL,
+            "forwarded_allow_ips": "",  # whom to believe, server.trusted_proxies says
             "loglevel": server.log_level,
             "worker_exit": _close,
             "control_socket_disable": True,

@@ -134,6 +134,15 @@ def test_huge_and_many_headers_are_refused_by_the_server(server: Server) -> None
             assert connection.recv(4000).split(b" ")[1] in (b"400", b"431")
 
 
+@pytest.mark.parametrize("header", [b"SCRIPT_NAME: /x", b"PATH_INFO: /x", b"X-Forwarded-Proto: https"])
+def test_headers_that_only_a_proxy_may_send_change_nothing(server: Server, header: bytes) -> None:
+    """The server would believe them of this machine, and answer some with 500."""
+    _, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection(("127.0.0.1", int(port)), timeout=10) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + header + b"\r\n" * 2)
+        assert connection.recv(4000).startswith(b"HTTP/1.1 200 ")
+
+
 def test_a_service_that_runs_without_keys_asks_for_them_once_there_is_one(tmp_path: Path) -> None:
     with serving(tmp_path / "data") as server:
         assert server.ask("GET", "/collections").status_code == 200
