@@ -6,12 +6,16 @@ from pathlib import Path
 from flask import Flask
 from werkzeug.exceptions import HTTPException
 
+from index_store import KeyRing
 from retrieval import curation_resources, incoming, request_log, resources
+from retrieval.access import Access
+from retrieval.allowances import Allowances
 from retrieval.problems import ServiceApi, http_problem, refuse, unexpected
 from retrieval.server import serve
 from retrieval.service import Service
 from retrieval.settings import BadSettings, Settings, load_settings
 
+MORE_PARTS = 1000  # of a form, beside the pictures
 ROUTES = (
     (incoming.Search, "search", "/search", "/query"),  # /query and /insert: clients of the first version
     (incoming.Compare, "compare", "/compare"),
@@ -30,8 +34,11 @@ ROUTES = (
 )
 
 
-def create_app(settings: Settings) -> Flask:
-    """The service as a WSGI application, loading in the background. Raises CatalogUnavailable."""
+def create_app(settings: Settings, allowances: Allowances | None = None) -> Flask:
+    """The service as a WSGI application, loading in the background. Raises CatalogUnavailable.
+
+    `allowances` are those of all workers, if there are several.
+    """
     # It takes up what `serve` has prepared in the environment for several processes, when it is imported.
     from retrieval.metrics import Metrics  # noqa: PLC0415
     from retrieval.scrape import State  # noqa: PLC0415
@@ -39,6 +46,7 @@ def create_app(settings: Settings) -> Flask:
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = settings.server.max_request_bytes
     app.config["MAX_FORM_MEMORY_SIZE"] = settings.server.max_request_bytes  # a form may carry a picture in base64
+    app.config["MAX_FORM_PARTS"] = settings.input.max_batch + MORE_PARTS
     app.url_map.merge_slashes = False  # /images//a is no other name of /images/a, which a DELETE would follow
     app.config["RESTFUL_JSON"] = {"ensure_ascii": False}
     app.extensions["metrics"] = metrics = Metrics()
@@ -47,6 +55,8 @@ def create_app(settings: Settings) -> Flask:
     request_log.install(app, metrics)
     app.before_request(refuse)
     api = ServiceApi(app)
+    keys = KeyRing(service.catalog)
+    Access(settings, keys, allowances or Allowances(), api.handle_error).guard(app)
     for resource, endpoint, *urls in ROUTES:
         api.add_resource(resource, *urls, endpoint=endpoint, resource_class_args=(service,))
     app.register_error_handler(HTTPException, http_problem)

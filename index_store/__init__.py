@@ -9,6 +9,7 @@ from index_store.errors import (
     CatalogUnavailable,
     CollectionExists,
     FingerprintMismatch,
+    KeyNameTaken,
     KeyReused,
     SamePicture,
     StoreError,
@@ -16,12 +17,14 @@ from index_store.errors import (
     UnknownCollection,
     UnknownImage,
     UnknownJob,
+    UnknownKey,
     UnknownPair,
 )
 from index_store.figures import CollectionFigures, Figures
 from index_store.grouping import Found, Grouping, Link, Terms
 from index_store.groups import Group, Member, described, find_groups, grouping_of
 from index_store.jobs import Job, JobBoard, JobTotals
+from index_store.keys import SCOPES, ApiKey, KeyRing, Scope
 from index_store.marks import MarkedVectors, Marks
 from index_store.pairs import Pair, PairVerdict
 from index_store.policy import Policy
@@ -47,9 +50,11 @@ from index_store.store import ImageStore
 
 __all__ = [
     "DUPLICATE",
+    "SCOPES",
     "AddOutcome",
     "AddStatus",
     "AnsweredBefore",
+    "ApiKey",
     "Catalog",
     "CatalogUnavailable",
     "Collection",
@@ -70,7 +75,9 @@ __all__ = [
     "JobTotals",
     "KeptFacts",
     "KeptPicture",
+    "KeyNameTaken",
     "KeyReused",
+    "KeyRing",
     "Link",
     "MarkedVectors",
     "Marks",
@@ -91,12 +98,14 @@ __all__ = [
     "Relation",
     "Rules",
     "SamePicture",
+    "Scope",
     "StoreError",
     "Superseded",
     "Terms",
     "UnknownCollection",
     "UnknownImage",
     "UnknownJob",
+    "UnknownKey",
     "UnknownPair",
     "described",
     "find_groups",

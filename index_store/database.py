@@ -12,7 +12,7 @@ from index_store.errors import CatalogUnavailable
 from index_store.migration import migrate
 from index_store.schema import clock, metadata
 
-VERSION = 2
+VERSION = 3
 BUSY_TIMEOUT_S = 60
 CHECK_TIMEOUT_S = 1
 

@@ -45,6 +45,14 @@ class BrokenGeneration(StoreError):
     """Files of an index generation are missing, damaged or not of this collection."""
 
 
+class UnknownKey(StoreError):
+    """There is no API key of that id or name that is not revoked."""
+
+
+class KeyNameTaken(StoreError):
+    """An API key that is not revoked has this name."""
+
+
 class KeyReused(StoreError):
     """A key that stands for one request came with another."""
 

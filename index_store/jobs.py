@@ -1,6 +1,6 @@
 """The job board: maintenance work asked for, under way and done, in the catalog, so that every process sees it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -71,10 +71,13 @@ class JobBoard:
         with self._catalog.reading() as connection:
             return _find(connection, job_id)
 
-    def newest(self, limit: int = 100) -> list[Job]:
-        """The newest jobs, newest first."""
+    def newest(self, limit: int = 100, collections: Iterable[str] | None = None) -> list[Job]:
+        """The newest jobs, newest first; with `collections`, those of just these."""
+        asked = select(*_COLUMNS).order_by(jobs.c.id.desc()).limit(limit)
+        if collections is not None:
+            asked = asked.where(jobs.c.collection.in_(collections))
         with self._catalog.reading() as connection:
-            return [_job(row) for row in connection.execute(select(*_COLUMNS).order_by(jobs.c.id.desc()).limit(limit))]
+            return [_job(row) for row in connection.execute(asked)]
 
     def totals(self) -> list[JobTotals]:
         """By kind and state; seconds are whole where the database is SQLite."""

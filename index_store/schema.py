@@ -170,6 +170,20 @@ Index("pairs_by_b", pairs.c.b_seq)
 Index("pairs_by_a_collection", pairs.c.a_key, pairs.c.number)
 Index("pairs_by_b_collection", pairs.c.b_key, pairs.c.number)
 
+# Who may ask the service. `digest` is the SHA-256 of the whole key in hex; rows are never deleted, see keys.py.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("collections", JSON),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment),
+    Column("revoked_at", Moment),
+)
+
 jobs = Table(
     "jobs",
     metadata,

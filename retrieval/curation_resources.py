@@ -8,6 +8,7 @@ from flask import Response, request
 
 from index_store import Group, Marks
 from retrieval import replies
+from retrieval.callers import caller
 from retrieval.errors import BadPayload
 from retrieval.fields import CollectionName, ImageId
 from retrieval.resource import Reply, ServiceResource
@@ -26,7 +27,13 @@ class OnePair(CollectionQuery):
     @property
     def pictures(self) -> tuple[tuple[str, str], tuple[str, str]]:
         """As the store takes them."""
-        return (self.collection, self.a), (self.other_collection or self.collection, self.b)
+        first, second = self.collections
+        return (first, self.a), (second, self.b)
+
+    @property
+    def collections(self) -> tuple[str, str]:
+        """Of the two pictures."""
+        return self.collection, self.other_collection or self.collection
 
 
 class PairFields(OnePair):
@@ -46,16 +53,21 @@ class Pairs(ServiceResource):
 
     def post(self) -> Reply:
         fields = PairFields.of_body(request)
+        self.allow(*fields.collections)
         return replies.pair_reply(self._marks.mark(*fields.pictures, fields.verdict))
 
     def get(self) -> Reply:
         query = PairsQuery.of_query(request)
+        self.allow(query.collection)
         page = self._marks.listing(query.collection, query.image, query.after, query.limit)
         more = page[-1].number if len(page) == query.limit else None
-        return {"pairs": [replies.pair_reply(pair) for pair in page], "next": more}
+        seen = [pair for pair in page if caller().sees(pair.a_collection) and caller().sees(pair.b_collection)]
+        return {"pairs": [replies.pair_reply(pair) for pair in seen], "next": more}
 
     def delete(self) -> Reply:
-        self._marks.unmark(*OnePair.of_query(request).pictures)
+        query = OnePair.of_query(request)
+        self.allow(*query.collections)
+        self._marks.unmark(*query.pictures)
         return Response(status=204)
 
     @property
@@ -68,6 +80,7 @@ class Duplicates(ServiceResource):
 
     def get(self, name: str) -> Reply:
         query = DuplicatesQuery.of_query(request)
+        self.allow(name, *([query.against] if query.against else []))
         if request.accept_mimetypes.best_match([JSON, LINES]) == LINES:
             if "limit" in query.model_fields_set:
                 raise BadPayload("limit: of pages; lines are told to the end")

@@ -69,3 +69,38 @@ class CannotCalibrate(ServiceError):
 
 class NotCalibrated(ServiceError):
     """Nobody knows which score gives the precision that is asked for; the message says how to find out."""
+
+
+class Unprotected(ServiceError):
+    """The service would be open to strangers, or to nobody; the message names the ways out."""
+
+
+class AccessDenied(Exception):
+    """A request is refused, whatever it says; `headers` belong to the reply."""
+
+    def __init__(self, message: str, **headers: str) -> None:
+        super().__init__(message)
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+class Unauthorized(AccessDenied):
+    """No key came with the request, or one that does not open anything."""
+
+    def __init__(self, message: str, key_given: bool) -> None:
+        error = ', error="invalid_token"' if key_given else ""
+        super().__init__(message, WWW_Authenticate=f'Bearer realm="imageretrieval"{error}')
+
+
+class Forbidden(AccessDenied):
+    """This is not for who asks; `scope` is the one that is missing, if one is."""
+
+    def __init__(self, message: str, scope: str | None = None) -> None:
+        challenge = f'Bearer realm="imageretrieval", error="insufficient_scope", scope="{scope}"'
+        super().__init__(message, **({"WWW_Authenticate": challenge} if scope else {}))
+
+
+class TooManyRequests(AccessDenied):
+    """The caller has used up what is allowed, for `wait` seconds."""
+
+    def __init__(self, message: str, wait: int) -> None:
+        super().__init__(message, Retry_After=str(wait))

@@ -12,8 +12,10 @@ from werkzeug.datastructures import FileStorage
 
 from index_store import Once
 from retrieval import observing, replies
+from retrieval.access import charge
 from retrieval.answer import Answer, several
 from retrieval.answers import AddAnswer, SearchAnswer
+from retrieval.callers import caller
 from retrieval.comparer import Side
 from retrieval.errors import BadPayload, IdTaken, InputError
 from retrieval.fields import DEFAULT_COLLECTION, is_strict
@@ -36,6 +38,8 @@ class Search(ServiceResource):
     def post(self) -> Reply:
         payload = read_payload(request, self.service.settings.input)
         fields = SearchFields.of(payload.fields, is_strict(request))
+        self.allow(fields.collection)
+        charge(len(payload.images))
         NoFields.of_each(payload.items, is_strict(request))
         options = fields.options(self.service.settings.search.refine_depth)
         found = self.service.retriever.search(payload.images, options)
@@ -52,6 +56,8 @@ class Compare(ServiceResource):
         given = [(name, fields.pop(name, None)) for name in ("a", "b")]
         refuse_files(fields)
         options = CompareFields.of(fields, is_strict(request)).options()
+        if options.collection:
+            self.allow(options.collection)
         one, other = (self._side(name, side, options.collection or DEFAULT_COLLECTION) for name, side in given)
         return replies.comparison_reply(self.service.engine.comparer.compare(one, other, options))
 
@@ -72,6 +78,7 @@ class Compare(ServiceResource):
             raise BadPayload('give a picture as {"url": ...}, {"base64": ...} or {"id": ...}, or a file')
         if about.get("id") is not None:
             stored = StoredFields.of(about, strict=True)
+            self.allow(stored.collection or collection)
             return Stored(stored.collection or collection, stored.id)
         rest = {name: value for name, value in about.items() if value is not None}
         image = take_image(rest, limits)
@@ -86,6 +93,8 @@ class Add(ServiceResource):
         payload = read_payload(request, self.service.settings.input)
         strict = is_strict(request)
         fields = (BatchFields if payload.is_batch else AddFields).of(payload.fields, strict)
+        self.allow(fields.collection, *fields.against)
+        charge(len(payload.images))
         own = [fields] if isinstance(fields, AddFields) else ItemFields.of_each(payload.items, strict)
         once = self._once(payload)
         act = self._add if fields.wait else self._queue
@@ -129,14 +138,14 @@ class Add(ServiceResource):
             raise BadPayload(f"{KEY}: 1 to 255 visible ASCII characters, new for each request, such as a UUID")
         asked = [payload.is_batch, payload.fields, payload.items, [image.identity for image in payload.images]]
         digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
-        return Once(key, digest, 3600 * self.service.settings.server.idempotency_hours)
+        return Once(key, digest, 3600 * self.service.settings.server.idempotency_hours, caller().id)
 
 
 def _with_id(item: ItemFields, number: int, once: Once | None) -> ItemFields:
     """Sent again before its answer was noted, a picture gets the same id, by which the ingest recognises it."""
     if item.id is not None or once is None:
         return item
-    return ItemFields(id=uuid.uuid5(KEYED_IDS, f"{once.key}/{number}").hex, metadata=item.metadata)
+    return ItemFields(id=uuid.uuid5(KEYED_IDS, f"{once.own_key}/{number}").hex, metadata=item.metadata)
 
 
 def _refused(error: Exception) -> Answer:

@@ -23,26 +23,32 @@ from index_store import (
 )
 from retrieval import observing
 from retrieval.answer import Answer
+from retrieval.connection import REFUSAL
 from retrieval.errors import (
+    AccessDenied,
     BadImage,
     BadPayload,
     FetchFailed,
     FetchRefused,
+    Forbidden,
     IdTaken,
     NeedsJob,
     NotCalibrated,
     NotReady,
     PictureTooLarge,
     ResultGone,
+    TooManyRequests,
+    Unauthorized,
     UnsupportedMedia,
 )
-from retrieval.reception import REFUSAL
 
 log = logging.getLogger(__name__)
 REPLAYED = {"Idempotency-Replayed": "true"}
 STATUS: dict[type[Exception], int] = {
     BadPayload: 400,
     SamePicture: 400,
+    Unauthorized: 401,
+    Forbidden: 403,
     FetchRefused: 403,
     UnknownCollection: 404,
     UnknownImage: 404,
@@ -60,6 +66,7 @@ STATUS: dict[type[Exception], int] = {
     FetchFailed: 422,
     NoEmbedding: 422,
     KeyReused: 422,
+    TooManyRequests: 429,
     NotReady: 503,
     BatcherClosed: 503,
     ExtractorError: 503,
@@ -99,7 +106,9 @@ def _explained(error: Exception) -> Response | None:
         if status >= 500 and not isinstance(error, NotReady):
             log.error("%s: %s", type(error).__name__, error)
         more = {"reason": error.reason} if isinstance(error, NotReady) else {}
-        return problem(status, _slug(type(error).__name__), str(error), **more)
+        response = problem(status, _slug(type(error).__name__), str(error), **more)
+        response.headers.extend(error.headers if isinstance(error, AccessDenied) else {})
+        return response
     return http_problem(error) if isinstance(error, HTTPException) else None
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from flask import Response, request
 from flask_restful import Resource
 
+from retrieval.callers import caller
 from retrieval.errors import BadPayload
 from retrieval.service import Service
 
@@ -32,3 +33,7 @@ class ServiceResource(Resource):  # type: ignore[misc]  # Flask-RESTful has no t
 
     def __init__(self, service: Service) -> None:
         self.service = service
+
+    def allow(self, *collections: str | None) -> None:
+        """Before anything is said of collections; None stands for all of them. Raises Forbidden."""
+        caller().check(collections)

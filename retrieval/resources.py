@@ -4,8 +4,10 @@ from typing import Any
 
 from flask import Response, current_app, request, url_for
 
-from index_store import CatalogUnavailable
+from index_store import CatalogUnavailable, UnknownJob
+from index_store import Job as JobRecord
 from retrieval import replies
+from retrieval.callers import caller
 from retrieval.errors import BadPayload
 from retrieval.fields import DEFAULT_COLLECTION, is_strict
 from retrieval.payload import read_fields
@@ -19,6 +21,7 @@ class Images(ServiceResource):
 
     def get(self) -> Reply:
         query = ListQuery.of_query(request)
+        self.allow(query.collection)
         page = self.service.store.images(query.collection, query.after, query.limit)
         more = page[-1].seq if len(page) == query.limit else None
         return {"images": [replies.image_reply(query.collection, image) for image in page], "next": more}
@@ -29,18 +32,21 @@ class Image(ServiceResource):
 
     def get(self, image_id: str) -> Reply:
         query = CollectionQuery.of_query(request)
+        self.allow(query.collection)
         store = self.service.store
         image = store.image(query.collection, image_id)
         return replies.described_reply(query.collection, image, store.kept(query.collection, image_id))
 
     def patch(self, image_id: str) -> Reply:
         query = CollectionQuery.of_query(request)
+        self.allow(query.collection)
         fields = PatchFields.of_body(request)
         image = self.service.store.update_metadata(query.collection, image_id, fields.metadata)
         return replies.image_reply(query.collection, image)
 
     def delete(self, image_id: str) -> Reply:
         query = CollectionQuery.of_query(request)
+        self.allow(query.collection)
         self.service.store.delete(query.collection, image_id)
         return Response(status=204)
 
@@ -50,14 +56,12 @@ class Collections(ServiceResource):
 
     def get(self) -> Reply:
         threshold = self.service.engine.judges.threshold
-        return {
-            "collections": [
-                replies.collection_reply(each, threshold(each)) for each in self.service.store.collections()
-            ]
-        }
+        seen = [each for each in self.service.store.collections() if caller().sees(each.name)]
+        return {"collections": [replies.collection_reply(each, threshold(each)) for each in seen]}
 
     def post(self) -> Reply:
         fields = NewCollection.of_body(request)
+        self.allow(fields.name)
         made = self.service.store.create_collection(fields.name, fields.threshold)
         reply = replies.collection_reply(made, self.service.engine.judges.threshold(made))
         return reply, 201, {"Location": url_for("collection", name=made.name)}
@@ -67,6 +71,7 @@ class Collection(ServiceResource):
     """GET a collection with its figures, PATCH its threshold, or DELETE it with all its pictures."""
 
     def get(self, name: str) -> Reply:
+        self.allow(name)
         store = self.service.store
         found = store.collection(name)
         judges = self.service.engine.judges
@@ -74,6 +79,7 @@ class Collection(ServiceResource):
         return reply | {"calibrations": replies.calibrations(judges.calibrations(found))}
 
     def patch(self, name: str) -> Reply:
+        self.allow(name)
         fields, strict = read_fields(request), is_strict(request)
         if not strict and fields.get("threshold") in ("", "null"):  # a form has no null
             fields["threshold"] = None
@@ -81,6 +87,7 @@ class Collection(ServiceResource):
         return replies.collection_reply(changed, self.service.engine.judges.threshold(changed))
 
     def delete(self, name: str) -> Reply:
+        self.allow(name)
         self.service.store.delete_collection(name)
         return Response(status=204)
 
@@ -89,11 +96,13 @@ class Jobs(ServiceResource):
     """GET the newest maintenance jobs, or POST one to be started now."""
 
     def get(self) -> Reply:
-        return {"jobs": [replies.job_reply(job) for job in self.service.jobs.newest()]}
+        mine = [job for job in self.service.jobs.newest(collections=caller().collections) if _is_own(job)]
+        return {"jobs": [replies.job_reply(job) for job in mine]}
 
     def post(self) -> Reply:
         fields = NewJob.of_body(request)
         options = fields.checked_options(is_strict(request))
+        self.allow(fields.collection, *_against(options))
         self._check(fields, options)
         job = self.service.jobs.ask(fields.kind, fields.collection, options)
         return replies.job_reply(job), 202, {"Location": url_for("job", job_id=job.id)}
@@ -115,7 +124,20 @@ class Job(ServiceResource):
     """GET one maintenance job."""
 
     def get(self, job_id: int) -> Reply:
-        return replies.job_reply(self.service.jobs.job(job_id))
+        job = self.service.jobs.job(job_id)
+        if not _is_own(job):
+            raise UnknownJob(f"there is no job {job_id}")
+        return replies.job_reply(job)
+
+
+def _is_own(job: JobRecord) -> bool:
+    """Whether a job is of the caller's collections alone."""
+    return all(caller().sees(name) for name in (job.collection, *_against(job.options)))
+
+
+def _against(options: dict[str, Any]) -> list[str]:
+    other = options.get("against")
+    return [] if other is None else [other]
 
 
 class Healthz(ServiceResource):
@@ -139,5 +161,6 @@ class Metrics(ServiceResource):
     """GET how the service is doing, for Prometheus."""
 
     def get(self) -> Reply:
+        self.allow(None)
         page, content_type = current_app.extensions["metrics"].page(request.headers.get("Accept", ""))
         return Response(page, content_type=content_type)

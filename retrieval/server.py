@@ -1,6 +1,7 @@
 """Serving, from the settings alone: gunicorn's master, and a worker or more of ours."""
 
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 from flask import Flask
@@ -9,6 +10,9 @@ from gunicorn.app.base import BaseApplication
 from extractor import ExtractorError, check_model
 from index_store import Catalog, StoreError
 from retrieval import gathering, logs
+from retrieval.allowances import Allowances
+from retrieval.errors import Unprotected
+from retrieval.listening import check_exposure
 from retrieval.reception import Bounds
 from retrieval.settings import Settings
 from retrieval.worker import Worker
@@ -63,17 +67,19 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
         return app
 
 
-def serve(settings: Settings, create_app: Callable[[Settings], Flask]) -> None:
+def serve(settings: Settings, create_app: Callable[[Settings, Allowances], Flask]) -> None:
     """Serve until a signal. What would stop every worker is found out first, and ends the start with a message."""
     logs.configure(settings.server)
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        Catalog(settings.catalog_url).close()
+        with closing(Catalog(settings.catalog_url)) as catalog:
+            check_exposure(settings, catalog)
         check_model(settings.extractor)
-    except (StoreError, ExtractorError, OSError) as error:
+    except (StoreError, ExtractorError, Unprotected, OSError) as error:
         raise SystemExit(f"cannot start: {error}") from None
     gathering.open_folder()
-    Server(settings, create_app).run()
+    allowances = Allowances()  # before the fork, so that all workers count together
+    Server(settings, lambda settings: create_app(settings, allowances)).run()
 
 
 def _close(_arbiter: Any, worker: Any) -> None:

@@ -7,7 +7,16 @@ from typing import Annotated, Any, Literal, Self
 
 import yaml
 from apscheduler.triggers.cron import CronTrigger
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationError,
+    model_validator,
+)
 
 from extractor.settings import ExtractorSettings
 from index_store.settings import IndexSettings
@@ -15,6 +24,8 @@ from index_store.settings import IndexSettings
 DEFAULTS = Path(__file__).resolve().parent.parent / "config.yaml"
 ENV_PREFIX = "IMAGERETRIEVAL__"
 Format = Literal["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF"]
+HostName = Annotated[str, Field(pattern=r"^\.?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$|^\[[0-9A-Fa-f:.]+\]$")]
+Origin = Annotated[str, Field(pattern=r"^https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?$")]
 RelaxedPath = Annotated[Path, Strict(False)]
 
 
@@ -46,6 +57,22 @@ class ServerSettings(_Section):
     log_level: Literal["debug", "info", "warning", "error"]
     log_format: Literal["text", "json"]
     idempotency_hours: float = Field(gt=0, le=8760)
+    trusted_proxies: int = Field(ge=0, le=16)
+
+
+def _switch(value: Any) -> Any:
+    """YAML reads a bare `off` as false."""
+    return "off" if value is False else value
+
+
+class AccessSettings(_Section):
+    """Section `access` of config.yaml."""
+
+    keys: Annotated[Literal["auto", "required", "off"], BeforeValidator(_switch)]
+    requests_per_minute: int = Field(ge=0, le=1_000_000)
+    failures_per_minute: int = Field(ge=1, le=1_000_000)
+    allowed_hosts: Annotated[tuple[HostName, ...], Strict(False)]
+    cors_origins: Annotated[tuple[Origin, ...], Strict(False)]
 
 
 class FetchSettings(_Section):
@@ -122,6 +149,7 @@ class Settings(_Section):
 
     data_dir: RelaxedPath
     server: ServerSettings
+    access: AccessSettings
     input: InputSettings
     extractor: ExtractorSettings
     search: SearchSettings

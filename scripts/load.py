@@ -1,7 +1,11 @@
-"""Load over HTTP from a process of its own: `python scripts/load.py` reads its orders as JSON on standard input."""
+"""Load over HTTP from a process of its own: `python scripts/load.py` reads its orders as JSON on standard input.
+
+An API key, if the service asks for one, is taken from the environment variable IMAGERETRIEVAL_API_KEY.
+"""
 
 import http.client
 import json
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -40,10 +44,12 @@ def iter_safely(items: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _client(port: int, path: str, work: Iterator[bytes], latencies: list[float]) -> None:
+    key = os.environ.get("IMAGERETRIEVAL_API_KEY")
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     for body in work:
         started = perf_counter()
-        connection.request("POST", path, body, {"Content-Type": "application/json"})
+        connection.request("POST", path, body, headers)
         reply = connection.getresponse()
         answer = reply.read()
         latencies.append(1e3 * (perf_counter() - started))

@@ -1,6 +1,10 @@
-"""The smallest client: `python test_script/link_flask.py search picture.jpg`; or `add`, or a URL for the file."""
+"""The smallest client: `python test_script/link_flask.py search picture.jpg`; or `add`, or a URL for the file.
+
+An API key, if the service asks for one, is taken from the environment variable IMAGERETRIEVAL_API_KEY.
+"""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,10 +15,12 @@ import requests
 def send(server: str, action: str, picture: str, collection: str = "default") -> requests.Response:
     """POST a picture, a file's path or a URL, to /search or /add. Raises OSError and requests' exceptions."""
     url = f"{server.rstrip('/')}/{action}"
+    key = os.environ.get("IMAGERETRIEVAL_API_KEY")
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
     if picture.startswith(("http://", "https://")):
-        return requests.post(url, json={"url": picture, "collection": collection}, timeout=60)
+        return requests.post(url, json={"url": picture, "collection": collection}, headers=headers, timeout=60)
     with Path(picture).open("rb") as file:
-        return requests.post(url, files={"image": file}, data={"collection": collection}, timeout=60)
+        return requests.post(url, files={"image": file}, data={"collection": collection}, headers=headers, timeout=60)
 
 
 def told(reply: requests.Response) -> str:

@@ -52,8 +52,8 @@ def shape(path: Path) -> dict[str, object]:
 
 
 def test_it_opens_and_is_of_this_version(old: ImageStore, path: Path) -> None:
-    assert VERSION == 2
-    assert rows(path, "SELECT id, value, schema_version FROM clock") == [(1, 3, 2)]
+    assert VERSION == 3
+    assert rows(path, "SELECT id, value, schema_version FROM clock") == [(1, 3, 3)]
 
 
 def test_its_tables_are_those_of_a_new_catalog(old: ImageStore, path: Path, tmp_path: Path) -> None:
@@ -102,22 +102,22 @@ def test_opened_twice_it_is_changed_once(old: ImageStore, open_store: Callable, 
     old.add(NAME, [new_image("blank", Y, indeterminate=True)])
     again = open_store(dim=2)
     assert [image.indeterminate for image in again.images(NAME)] == [False, True]
-    assert rows(path, "SELECT schema_version FROM clock") == [(2,)]
+    assert rows(path, "SELECT schema_version FROM clock") == [(3,)]
 
 
 def test_several_processes_may_open_it_at_once(path: Path, in_processes: Callable, open_store: Callable) -> None:
     assert in_processes(open_catalog, 4) == ["ok"] * 4
-    assert rows(path, "SELECT schema_version FROM clock") == [(2,)]
+    assert rows(path, "SELECT schema_version FROM clock") == [(3,)]
     assert found(open_store(dim=2), X[None]) == [[("a", 1.0)]]
 
 
-@pytest.mark.parametrize("version", [0, 3])
+@pytest.mark.parametrize("version", [0, 4])
 def test_a_catalog_of_another_program_version_is_left_alone(path: Path, version: int) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("UPDATE clock SET schema_version = ?", (version,))
         connection.commit()
     before = shape(path)
-    with pytest.raises(CatalogUnavailable, match=f"schema version {version}, this program reads 1 to 2"):
+    with pytest.raises(CatalogUnavailable, match=f"schema version {version}, this program reads 1 to 3"):
         Catalog(f"sqlite:///{path}")
     assert shape(path) == before
 

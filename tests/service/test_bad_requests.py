@@ -243,7 +243,9 @@ def test_the_log_holds_no_traceback(server):
 
 @pytest.mark.parametrize("chunks", [b"ZZ\r\n{}", b"2\r\n{}XX0\r\n\r\n", b"-1\r\n{}"])
 def test_broken_chunks_are_the_clients_fault(server: Server, chunks: bytes) -> None:
-    head = b"POST /add HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = (
+        b"POST /add HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
     host, port = server.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         connection.sendall(head + chunks)

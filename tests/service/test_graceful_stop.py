@@ -67,7 +67,7 @@ def test_a_request_that_is_half_sent_may_be_finished_and_a_new_one_is_not_taken(
 
 def test_a_client_that_never_finishes_does_not_keep_it_from_stopping(server):
     with dial(server.url) as stalled:
-        stalled.sendall(b"POST /search HTTP/1.1\r\nHost: x\r\n")
+        stalled.sendall(b"POST /search HTTP/1.1\r\nHost: localhost\r\n")
         time.sleep(0.2)
         began = time.monotonic()
         assert server.stop() == 0

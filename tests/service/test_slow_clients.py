@@ -14,7 +14,7 @@ THREADS = 4
 QUICK_S = 3.0  # more than an answer takes on a busy machine, less than any time-out here
 RECEIVE_S = 4.0
 SETTINGS = {"threads": THREADS, "receive_timeout_s": RECEIVE_S, "max_connections": 300}
-HEADERS = b"POST /search HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+HEADERS = b"POST /search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_an_upload_that_goes_on_is_taken_however_long(server):
 
 
 def test_clients_that_do_not_read_their_answers_keep_nobody_waiting(server):
-    listing = b"GET /images HTTP/1.1\r\nHost: x\r\n\r\n"
+    listing = b"GET /images HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with many(server.url, 10 * THREADS, listing * 200):
         time.sleep(0.5)
         assert is_served(server)
@@ -109,6 +109,6 @@ def test_a_kept_connection_is_answered_again_and_again(server):
         for _ in range(3):
             connection.sendall(post("/search", body))
             assert read_reply(connection).status == 422
-        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 2)  # pipelined
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2)  # pipelined
         assert [read_reply(connection).status for _ in range(1)] == [200]
     assert send(server.url, b"GET /healthz HTTP/1.0\r\n\r\n").status == 200

@@ -75,5 +75,10 @@ def many(url: str, count: int, first: bytes = b"") -> Iterator[list[socket.socke
 
 def post(path: str, body: bytes, *headers: str) -> bytes:
     """A POST of JSON, whole."""
-    lines = [f"POST {path} HTTP/1.1", "Host: x", "Content-Type: application/json", f"Content-Length: {len(body)}"]
+    lines = [
+        f"POST {path} HTTP/1.1",
+        "Host: localhost",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+    ]
     return "\r\n".join([*lines, *headers, "", ""]).encode() + body

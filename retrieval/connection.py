@@ -1,0 +1,164 @@
+"""A connection, and the requests on it: received whole, answered, and closed when its time is up."""
+
+import socket
+from math import inf
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
+from waitress.task import WSGITask
+from werkzeug.exceptions import HTTPException, RequestTimeout, default_exceptions
+
+if TYPE_CHECKING:
+    from retrieval.reception import Reception
+
+REFUSAL = "imageretrieval.refusal"  # in a WSGI environment: the HTTPException that the application has to answer with
+UNASKED = 1 << 18  # bytes of a body that are taken from anybody; who wants to send more must be known
+LEAST_RATE = 1 << 15  # bytes/s that a client has to send for a body to go on
+IDLE_S = 75.0  # a connection stays open for so long without a request
+SEND_S = 30.0  # for so long a client may read nothing of its answer
+DRAIN_S = 5.0  # for so long what a refused client goes on sending is read, so that it comes to see the answer
+FAREWELL_S = 1.0  # when stopping, for so long a request that is on its way on an idle connection is waited for
+
+
+class Stranger(HTTPException):
+    """Whoever wants to send a large body and is not known."""
+
+
+class Task(WSGITask):  # type: ignore[misc]  # waitress has no type hints
+    """A request and its answer; while stopping, the last one of its connection."""
+
+    def build_response_header(self) -> bytes:
+        if self.channel.server.stopping:
+            self.set_close_on_finish()
+        header: bytes = super().build_response_header()
+        return header
+
+
+class RefusalTask(Task):
+    """A request that gets no further. The application says so, for it to look, count and be logged like any answer.
+
+    A stranger's has no refusal with it: the application finds the reason by itself.
+    """
+
+    def __init__(self, channel: "Channel", request: HTTPRequestParser) -> None:
+        self.refusal = _refusal(request.error)
+        if not hasattr(request, "path"):  # it broke off, or broke the rules, before there was one
+            request = HTTPRequestParser(channel.adj)
+            request.parse_header(b"GET / HTTP/1.1\r\n")
+        super().__init__(channel, request)
+
+    def start(self) -> None:
+        super().start()
+        self.set_close_on_finish()  # nobody knows where in what it sends the next request would begin
+        self.channel.draining = True
+
+    def get_environment(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environment()
+        return environ if isinstance(self.refusal, Stranger) else {**environ, REFUSAL: self.refusal}
+
+
+class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no type hints
+    """A connection. Its state and since when it is in it are looked at every second."""
+
+    task_class = Task
+    error_task_class = RefusalTask
+    request: Any  # being received
+
+    def __init__(self, server: "Reception", *args: Any, **kwargs: Any) -> None:
+        self.draining = False
+        self._checked: object = None  # the request whose sender was looked at
+        self._state: tuple[object, ...] = ()
+        self.since = monotonic()
+        super().__init__(server, *args, **kwargs)
+
+    @property
+    def disposable(self) -> bool:
+        """Whether it can be closed without losing an answer."""
+        return not self.requests and not self.total_outbufs_len
+
+    @property
+    def body_bytes(self) -> int:
+        """What has come of the body that is being received."""
+        return self.request.body_bytes_received if self.request is not None else 0
+
+    def look_after(self, now: float) -> None:
+        """Close the connection if its time is up."""
+        state, patience_s = self._situation()
+        if state != self._state:
+            self._state, self.since = state, now
+        if now <= self.since + patience_s:
+            return
+        if state[0] == "receiving":
+            self.refuse(RequestTimeout("The request did not arrive in time; send it again, faster."))
+        else:
+            self.handle_close()
+
+    def refuse(self, error: HTTPException) -> None:
+        """Answer the request that is being received with an error."""
+        with self.requests_lock:
+            request, self.request = self.request, None
+            if request is None:
+                return
+            request.error = error
+            self.requests.append(request)
+        self.server.add_task(self)
+
+    def _situation(self) -> tuple[tuple[object, ...], float]:
+        """What it is about, which differs as soon as anything has moved, and the seconds for which that may last."""
+        if self.total_outbufs_len:
+            return ("sending", self.last_activity), SEND_S
+        if self.requests:
+            return ("working",), inf
+        if self.draining:
+            return ("draining",), DRAIN_S
+        if (request := self.request) is not None:
+            moved = request.header_bytes_received + request.body_bytes_received
+            return ("receiving", id(request)), self.server.bounds.receive_s + moved / LEAST_RATE
+        return ("idle", self.last_activity), FAREWELL_S if self.server.stopping else IDLE_S
+
+    def send_continue(self) -> None:
+        """Waitress would have a client go on whose headers it has found to be wrong already."""
+        if self.request.error:
+            self.request.expect_continue = False
+        else:
+            super().send_continue()
+
+    def received(self, data: bytes) -> bool:
+        if self.draining:
+            return True
+        received: bool = super().received(data)
+        if (request := self.request) is not None and request.headers_finished and request is not self._checked:
+            self._checked = request
+            self._check_sender(request)
+        return received
+
+    def _check_sender(self, request: HTTPRequestParser) -> None:
+        if request.chunked or request.content_length > UNASKED:
+            headers = request.headers
+            if not self.server.is_known(headers.get("AUTHORIZATION"), headers.get("X_API_KEY")):
+                self.refuse(Stranger())
+
+    def handle_write(self) -> None:
+        if self.draining and self.close_when_flushed:
+            self._flush_exception(self._flush_some)
+            if not self.total_outbufs_len:
+                self._end_answer()
+        else:
+            super().handle_write()
+
+    def _end_answer(self) -> None:
+        """Closed with something unread, the connection would be reset, and the answer lost on its way."""
+        self.close_when_flushed = False
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.handle_close()
+
+
+def _refusal(error: Any) -> HTTPException:
+    """Waitress's errors as Werkzeug's."""
+    if isinstance(error, HTTPException):
+        return error
+    return default_exceptions[error.code](f"{error.reason}: {error.body}.")
