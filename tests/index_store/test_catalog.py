@@ -52,7 +52,7 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 def test_a_catalog_from_the_future_is_left_as_it_is(tmp_path: Path) -> None:
     Catalog(_url(tmp_path)).close()
     _sql(tmp_path, "UPDATE clock SET schema_version = 99", "DROP TABLE jobs")
-    with pytest.raises(CatalogUnavailable, match="schema version 99, this program reads 1 to 2"):
+    with pytest.raises(CatalogUnavailable, match="schema version 99, this program reads 1 to 3"):
         Catalog(_url(tmp_path))
     with closing(sqlite3.connect(tmp_path / "catalog.db")) as connection:
         assert not connection.execute("SELECT * FROM sqlite_master WHERE name = 'jobs'").fetchall()

@@ -20,9 +20,10 @@ def keyed(make_client: MakeClient) -> Keyed:
     return Keyed(make_client(testing=False))
 
 
-def test_every_route_has_a_scope_and_a_request_here() -> None:
-    assert {(each.endpoint, each.method) for each in every_request()} == routes()
-    assert {(endpoint, method) for endpoint, method in routes() if method not in NEEDS.get(endpoint, {})} == set()
+def test_every_route_has_a_scope_and_a_request_here(make_client: MakeClient) -> None:
+    there = routes(make_client().application)
+    assert {(each.endpoint, each.method) for each in every_request()} == there
+    assert {(endpoint, method) for endpoint, method in there if method not in NEEDS.get(endpoint, {})} == set()
 
 
 def test_what_nobody_has_thought_of_takes_admin() -> None:

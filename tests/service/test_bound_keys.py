@@ -29,6 +29,7 @@ MIXED = [
     Asked("duplicates", "GET", f"/collections/{THEIRS}/duplicates?against={MINE}"),
     Asked("pairs", "POST", "/pairs", {"collection": MINE, "a": "1", "other_collection": THEIRS, "b": "1"}),
     Asked("pairs", "DELETE", f"/pairs?collection={MINE}&a=1&b=1&other_collection={THEIRS}"),
+    Asked("jobs", "POST", "/jobs", {"kind": "duplicates", "collection": MINE, "options": {"against": THEIRS}}),
     Asked("jobs", "POST", "/jobs", {"kind": "rebuild"}),
     Asked("jobs", "POST", "/jobs", {"kind": "ingest"}),
     Asked("jobs", "POST", "/jobs", {"kind": "calibrate"}),
@@ -80,12 +81,11 @@ def test_names_of_others_are_not_listed(keyed: Keyed, bound: str) -> None:
 def test_jobs_of_others_and_of_all_are_not_listed_or_told(keyed: Keyed, bound: str) -> None:
     service = keyed.client.application.extensions["service"]
     foreign = [service.jobs.ask("rebuild"), service.jobs.ask("duplicates", MINE, {"against": THEIRS})]
-    for _ in range(2):
-        foreign.append(service.jobs.ask("rebuild", THEIRS))
+    foreign += [service.jobs.ask("duplicates", THEIRS, {"number": number}) for number in range(100)]  # a whole list
     listed = keyed.ask(bound, "GET", "/jobs").json["jobs"]
     assert [job["collection"] for job in listed] == [MINE]
     assert keyed.ask(bound, "GET", f"/jobs/{listed[0]['id']}").status_code == 200
-    for job in foreign:
+    for job in foreign[:4]:
         answer = keyed.ask(bound, "GET", f"/jobs/{job.id}")
         assert answer.status_code == 404
         assert answer.json["detail"].replace(str(job.id), "") == "there is no job "
