@@ -246,8 +246,8 @@ class Catalog:
         mine = images.c.collection_key == collection.key
         wanted = (and_(mine, ALIVE), and_(mine, images.c.seq > since), and_(mine, images.c.deleted_seq > since))
         with self.reading() as connection:
-            alive, added, deleted = connection.execute(select(*(_counted(each) for each in wanted))).one()
-        return alive, added + deleted
+            found: Any = connection.execute(select(*(_counted(each) for each in wanted))).one()
+        return found[0], found[1] + found[2]
 
     def _count(self, condition: ColumnElement[bool]) -> int:
         with self.reading() as connection:
