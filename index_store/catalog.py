@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, make_url, select, update
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, and_, delete, func, insert, make_url, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from index_store import database
@@ -252,9 +252,21 @@ class Catalog:
         mine = images.c.collection_key == collection.key
         return self._count(and_(mine, images.c.seq > since)) + self._count(and_(mine, images.c.deleted_seq > since))
 
+    def totals(self, collection: Collection, since: int) -> tuple[int, int]:
+        """`count`, and `changes_since`, in one statement."""
+        mine = images.c.collection_key == collection.key
+        wanted = (and_(mine, ALIVE), and_(mine, images.c.seq > since), and_(mine, images.c.deleted_seq > since))
+        with self.reading() as connection:
+            found: Any = connection.execute(select(*(_counted(each) for each in wanted))).one()
+        return found[0], found[1] + found[2]
+
     def _count(self, condition: ColumnElement[bool]) -> int:
         with self.reading() as connection:
-            return connection.scalar(select(func.count()).select_from(images).where(condition)) or 0
+            return connection.scalar(select(_counted(condition))) or 0
+
+
+def _counted(condition: ColumnElement[bool]) -> ScalarSelect[int]:
+    return select(func.count()).select_from(images).where(condition).scalar_subquery()
 
 
 @contextmanager

@@ -53,12 +53,13 @@ class Figures:
 
     def _count(self, collection: Collection) -> CollectionFigures:
         newest = InForce.find(self._catalog, collection, self._root)
+        images, pending = self._catalog.totals(collection, newest.manifest.covers if newest else 0)
         return CollectionFigures(
             name=collection.name,
-            images=self._catalog.count(collection),
+            images=images,
             kind=newest.manifest.kind if newest else None,
             indexed=newest.manifest.count if newest else 0,
-            pending=self._catalog.changes_since(collection, newest.manifest.covers if newest else 0),
+            pending=pending,
             built_at=_written_at(newest.folder / MANIFEST_FILE) if newest else None,
         )
 

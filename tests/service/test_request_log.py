@@ -19,9 +19,9 @@ SECRET = "s3cr3t-9f"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A service that logs JSON, all that it can."""
-    with serving(
-        Path(tmp_path_factory.mktemp("log")) / "data", server={"log_format": "json", "log_level": "debug"}
-    ) as it:
+    told = {"log_format": "json", "log_level": "debug"}
+    reached = {"fetch": {"allow_private_addresses": True}}
+    with serving(Path(tmp_path_factory.mktemp("log")) / "data", server=told, input=reached) as it:
         yield it
 
 
@@ -70,9 +70,11 @@ def test_a_request_is_a_line(server):
 def test_no_secret_and_no_picture_is_logged(server):
     picture = b64encode(small(2)).decode()
     headers = {"Authorization": f"Bearer {SECRET}", "X-API-Key": SECRET, "Idempotency-Key": SECRET, "Cookie": SECRET}
+    server.add(small(3))  # so that there is a collection to search
     asked = [
         server.ask("POST", "/add", json={"base64": picture, "id": "two"}, headers=headers),
         server.ask("POST", "/search", json={"url": f"http://127.0.0.1:1/x?token={SECRET}"}),
+        server.ask("POST", "/search", json={"url": f"{server.url}/healthz?token={SECRET}"}),
         server.ask("POST", "/search", json={"url": f"http://{SECRET}:{SECRET}@example.org/x"}),
         server.ask("POST", "/search", json={"url": f"http://no-such.invalid/{SECRET}"}),
         server.ask("POST", "/search", json={"images": [{"url": f"ftp://{SECRET}/"}, {"base64": picture}]}),
