@@ -10,6 +10,7 @@ from retrieval.comparer import Comparer
 from retrieval.judges import Judges
 from retrieval.query import Reader
 from retrieval.retriever import Retriever
+from retrieval.room import Room
 from retrieval.settings import Settings
 
 # While the last pictures of a batch are embedded, the next batch may begin.
@@ -30,8 +31,11 @@ class Engine:
     comparer: Comparer
 
     @classmethod
-    def open(cls, settings: Settings, catalog: Catalog) -> Self:
-        """Loads the model and opens the index. Raises ModelMissing, ModelCorrupt, CatalogUnavailable."""
+    def open(cls, settings: Settings, catalog: Catalog, room: Room | None = None) -> Self:
+        """Loads the model and opens the index; `room` is for decoded pictures, of its own unless given.
+
+        Raises ModelMissing, ModelCorrupt, CatalogUnavailable.
+        """
         extractor = load_extractor(settings.extractor)
         store = ImageStore(catalog, settings.data_dir / "index", settings.index, extractor.fingerprint, extractor.dim)
         store.warm_up()
@@ -40,7 +44,8 @@ class Engine:
         if settings.search.mode == "thorough":
             parts.load()
         judges = Judges(settings.search, store, extractor.fingerprint)
-        reader = Reader(settings, batcher, parts, store)
+        room = room or Room(settings.input.max_pixels_at_once)
+        reader = Reader(settings, batcher, parts, store, room)
         retriever = Retriever(settings.search, reader, store, judges)
         comparer = Comparer(store, reader, judges)
         return cls(extractor, batcher, parts, store, reader, judges, retriever, comparer)

@@ -14,6 +14,7 @@ from retrieval.errors import NotReady
 from retrieval.inbox import Inbox
 from retrieval.maintenance import Maintenance
 from retrieval.retriever import Retriever
+from retrieval.room import Room
 from retrieval.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,8 @@ class Service:
         self.settings = settings
         self.catalog = Catalog(settings.catalog_url)
         self.jobs = JobBoard(self.catalog)
-        self.inbox = Inbox(settings)
+        self._room = Room(settings.input.max_pixels_at_once)
+        self.inbox = Inbox(settings, self._room)
         self._maintenance = Maintenance(settings, self.catalog, self.jobs)
         self._engine: Engine | None = None
         self._trouble = "the model and the index are being loaded; try again in a few seconds"
@@ -84,7 +86,7 @@ class Service:
     def _load(self) -> None:
         trouble = "the service could not load, for a reason that only its log tells"
         try:
-            self._engine = Engine.open(self.settings, self.catalog)
+            self._engine = Engine.open(self.settings, self.catalog, self._room)
             log.info("ready: %s", self._engine.extractor.fingerprint)
         except (ExtractorError, StoreError, OSError) as error:
             trouble = f"the service cannot load: {error}"
