@@ -25,6 +25,7 @@ def main(descriptor: int) -> None:
     """Serves until the other end of the socket is closed."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    silence()
     with Connection(descriptor) as parent:
         opened: OpenFile | None = None
         while True:
@@ -42,15 +43,25 @@ def main(descriptor: int) -> None:
                 return
 
 
+def silence() -> None:
+    """Standard error goes nowhere: libtiff has a line for every damaged row, which would fill any log."""
+    with open(os.devnull, "wb") as nothing:  # noqa: PTH123
+        os.dup2(nothing.fileno(), sys.stderr.fileno())
+
+
 def _open(parent: Connection, bounds: Bounds) -> OpenFile:
     data = parent.recv_bytes()
-    _limit(bounds)
+    _limit_time(bounds)
+    _limit_memory(BASE_BYTES)
     opened = OpenFile(data, bounds)
     _tell(parent, format=opened.format, size=opened.size)
     return opened
 
 
 def _load(parent: Connection, opened: OpenFile) -> None:
+    width, height = opened.size
+    # By the header: some files hold more pixels than it says, and libavif would decode all of them, to scale them down.
+    _limit_memory(BASE_BYTES + PIXEL_BYTES * width * height)
     image = opened.load()
     _tell(parent, size=image.size)
     for strip in strips(image.size):
@@ -64,13 +75,15 @@ def strips(size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
     return [(0, top, width, min(top + rows, height)) for top in range(0, height, rows)]
 
 
-def _limit(bounds: Bounds) -> None:
-    memory = BASE_BYTES + PIXEL_BYTES * bounds.max_pixels
+def _limit_memory(most: int) -> None:
+    resource.setrlimit(resource.RLIMIT_DATA, (most, resource.RLIM_INFINITY))
+
+
+def _limit_time(bounds: Bounds) -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
     # Opening and decoding, on all cores; the parent ends us before, unless it is gone itself.
     seconds = used.ru_utime + used.ru_stime + 2 * bounds.seconds * (os.cpu_count() or 1)
-    for kind, most in ((resource.RLIMIT_DATA, memory), (resource.RLIMIT_CPU, math.ceil(seconds) + 1)):
-        resource.setrlimit(kind, (most, resource.getrlimit(kind)[1]))
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(seconds) + 1, resource.RLIM_INFINITY))
 
 
 def _tell(parent: Connection, **facts: Any) -> None:

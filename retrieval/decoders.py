@@ -29,6 +29,7 @@ class Decoder:
 
     def __init__(self) -> None:
         self.usable = True
+        self._until = 0.0
         self._socket, theirs = Pipe()
         environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
         with theirs:
@@ -54,6 +55,10 @@ class Decoder:
         for box in strips(image.size):
             image.paste(Image.frombytes("RGB", (width, box[3] - box[1]), self._answer()), box)
         return image
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
 
     def close(self) -> None:
         """Ends the process, whatever it is doing."""
@@ -93,7 +98,7 @@ class Decoders:
     def one(self) -> Iterator[Decoder]:
         """A child for one file; waits while all are in use."""
         with self._free:
-            decoder = self._idle.pop() if self._idle else Decoder()
+            decoder = self._take()
             try:
                 yield decoder
             except InputError:
@@ -106,6 +111,14 @@ class Decoders:
                     self._idle.append(decoder)
                 else:
                     decoder.close()
+
+    def _take(self) -> Decoder:
+        while self._idle:
+            decoder = self._idle.pop()
+            if decoder.is_alive:
+                return decoder
+            decoder.close()  # the system may end one to save memory
+        return Decoder()
 
     def forget(self) -> None:
         """In a process that was forked: the children are its parent's."""

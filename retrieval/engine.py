@@ -10,7 +10,7 @@ from retrieval.comparer import Comparer
 from retrieval.judges import Judges
 from retrieval.query import Reader
 from retrieval.retriever import Retriever
-from retrieval.room import Room
+from retrieval.room import Room, give_back_large_blocks
 from retrieval.settings import Settings
 
 # While the last pictures of a batch are embedded, the next batch may begin.
@@ -36,6 +36,7 @@ class Engine:
 
         Raises ModelMissing, ModelCorrupt, CatalogUnavailable.
         """
+        give_back_large_blocks()
         extractor = load_extractor(settings.extractor)
         store = ImageStore(catalog, settings.data_dir / "index", settings.index, extractor.fingerprint, extractor.dim)
         store.warm_up()

@@ -1,9 +1,23 @@
 """How much may be in memory at once, whoever asks for it."""
 
+import ctypes
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Condition
+
+LARGE_BYTES = 4 << 20
+M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
+
+
+def give_back_large_blocks() -> None:
+    """What a large picture took goes back to the system at once, in this process.
+
+    glibc would keep up to 64 MB for each thread that ever decoded one. Without glibc this does nothing.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
 
 
 class Room:
