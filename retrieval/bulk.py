@@ -6,18 +6,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from extractor import NoEmbedding
 from extractor.interface import Pixels, Vectors
-from index_store import AddOutcome, KeptPicture, NewImage, PictureFacts, Rules
+from index_store import AddOutcome, NewImage, Rules
 from index_store.files import sha256_of
 from retrieval.engine import Engine
 from retrieval.errors import BadImage, InputError, PictureTooLarge
 from retrieval.fields import valid_id
 from retrieval.keeping import kept_of
-from retrieval.picture import Picture, decode
+from retrieval.picture import decode
 from retrieval.pipeline import in_batches
 from retrieval.retriever import new_image
 from retrieval.settings import InputSettings, Settings
+
+NO_VECTOR = np.empty(0, np.float32)
 
 
 @dataclass(frozen=True)
@@ -41,9 +45,10 @@ class FileOutcome:
 
 @dataclass(frozen=True)
 class _Read:
-    picture: Picture
+    """What is left of a decoded picture: many wait for their batch, more than there is memory for."""
+
+    image: NewImage  # with a vector still to come
     pixels: Pixels
-    kept: KeptPicture | None
 
 
 _Reading = tuple[ImageFile, "Future[_Read | FileOutcome]"]
@@ -84,11 +89,14 @@ class BulkAdder:
         ]
 
     def _read(self, file: ImageFile) -> _Read | FileOutcome:
-        data = _bytes_of(file, self._settings.input)
-        picture = decode(data, self._settings.input)
-        PictureFacts.of(picture)  # worked out here, on one of many threads, and kept
+        try:
+            data = _bytes_of(file, self._settings.input)
+            picture = decode(data, self._settings.input)
+        except (InputError, OSError) as error:  # told at once, as the error itself holds what was decoded
+            return FileOutcome(file, "failed", str(error))
         kept = kept_of(data, picture, self._settings.keep) if self._settings.keep.files else None
-        return _Read(picture, self._engine.extractor.prepare(picture.image), kept)
+        image = replace(new_image(file.id, picture, NO_VECTOR, file.source), metadata=file.metadata, kept=kept)
+        return _Read(image, self._engine.extractor.prepare(picture.image))
 
     def _finish(self, batch: list[_Reading]) -> list[FileOutcome]:
         results = self._embed([_result(file, result) for file, result in batch])
@@ -101,7 +109,8 @@ class BulkAdder:
         pixels = [result.pixels for _, result in results if isinstance(result, _Read)]
         found = iter(self._engine.extractor.embed_possible(pixels))
         return [
-            (file, _new(file, result, next(found)) if isinstance(result, _Read) else result) for file, result in results
+            (file, _new(file, result.image, next(found)) if isinstance(result, _Read) else result)
+            for file, result in results
         ]
 
     def _store(self, read: list[tuple[ImageFile, NewImage]]) -> Iterator[FileOutcome]:
@@ -160,7 +169,7 @@ def _trouble(file: ImageFile) -> str:
     return ""
 
 
-def _new(file: ImageFile, read: _Read, vector: Vectors | NoEmbedding) -> NewImage | FileOutcome:
+def _new(file: ImageFile, image: NewImage, vector: Vectors | NoEmbedding) -> NewImage | FileOutcome:
     if isinstance(vector, NoEmbedding):
         return FileOutcome(file, "failed", str(vector))
-    return replace(new_image(file.id, read.picture, vector, file.source), metadata=file.metadata, kept=read.kept)
+    return replace(image, vector=vector)

@@ -83,7 +83,8 @@ class Comparer:
         if isinstance(side, Stored):
             record, vector = self._store.stored(side.collection, side.id)
             return Query(vector[None], b"", None, record, 0.0, 0.0)
-        return self._reader.query(side, [], whole=True)
+        with self._reader.query(side, [], whole=True) as query:
+            return query.without_pixels  # or two comparisons could each hold one picture and wait for room for another
 
     def _involved(self, bound: Collection | None, *sides: Side) -> list[Collection]:
         """The collection that decides, and those of stored pictures."""

@@ -11,6 +11,7 @@ from retrieval.judges import Judges
 from retrieval.observing import UNWATCHED, Watch
 from retrieval.query import Reader
 from retrieval.retriever import Retriever
+from retrieval.room import Room, give_back_large_blocks
 from retrieval.settings import Settings
 
 # While the last pictures of a batch are embedded, the next batch may begin.
@@ -31,8 +32,12 @@ class Engine:
     comparer: Comparer
 
     @classmethod
-    def open(cls, settings: Settings, catalog: Catalog, watch: Watch = UNWATCHED) -> Self:
-        """Loads the model and opens the index. Raises ModelMissing, ModelCorrupt, CatalogUnavailable."""
+    def open(cls, settings: Settings, catalog: Catalog, watch: Watch = UNWATCHED, room: Room | None = None) -> Self:
+        """Loads the model and opens the index; `room` is for decoded pictures, of its own unless given.
+
+        Raises ModelMissing, ModelCorrupt, CatalogUnavailable.
+        """
+        give_back_large_blocks()
         extractor = load_extractor(settings.extractor)
         store = ImageStore(catalog, settings.data_dir / "index", settings.index, extractor.fingerprint, extractor.dim)
         store.warm_up()
@@ -42,7 +47,8 @@ class Engine:
         if settings.search.mode == "thorough":
             parts.load()
         judges = Judges(settings.search, store, extractor.fingerprint)
-        reader = Reader(settings, batcher, parts, store)
+        room = room or Room(settings.input.max_pixels_at_once)
+        reader = Reader(settings, batcher, parts, store, room)
         retriever = Retriever(settings.search, reader, store, judges)
         comparer = Comparer(store, reader, judges)
         return cls(extractor, batcher, parts, store, reader, judges, retriever, comparer)

@@ -21,7 +21,8 @@ from retrieval.bulk import FileOutcome, ImageFile
 from retrieval.errors import IdTaken
 from retrieval.fields import COLLECTION_PATTERN
 from retrieval.payload import ImageSource
-from retrieval.picture import decode
+from retrieval.picture import undecoded
+from retrieval.room import Room
 from retrieval.schemas import BatchFields, ItemFields
 from retrieval.settings import Settings
 
@@ -41,8 +42,10 @@ class Waiting:
 class Inbox:
     """The inbox, library and failed folders of all collections, below the data folder."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, room: Room | None = None) -> None:
+        """`room` is for decoded pictures, of its own unless given."""
         self._limits = settings.input
+        self._room = room or Room(settings.input.max_pixels_at_once)
         self._settle_s = settings.maintenance.inbox_settle_s
         self._inbox, self._library, self._failed = (settings.data_dir / n for n in ("inbox", "library", "failed"))
 
@@ -54,11 +57,11 @@ class Inbox:
         again: it may have been put before, and be ingested by now.
         """
         data = image.read()
-        picture = decode(data, self._limits)
+        sha256, kind = self._checked(data)
         image_id = item.id or uuid.uuid4().hex
         store.find_collection(fields.collection)
         known = store.known_ids(fields.collection, [image_id])
-        if again and known.get(image_id) == picture.sha256:
+        if again and known.get(image_id) == sha256:
             return image_id
         if known:
             raise IdTaken(f"collection {fields.collection!r} has a picture {image_id!r} already; delete it first")
@@ -66,11 +69,17 @@ class Inbox:
         folder.mkdir(parents=True, exist_ok=True)
         about: dict[str, Any] = {"on_duplicate": fields.on_duplicate, "metadata": item.metadata}
         request = about | {"id": image_id, "source": image.origin}
-        path = folder / f"{uuid.uuid4().hex}.{picture.format.lower()}"
+        path = folder / f"{uuid.uuid4().hex}.{kind.lower()}"
         # The picture comes last: where it stands, its request is complete.
         write_atomically(_request_of(path), json.dumps(request).encode())
         write_atomically(path, data)
         return image_id
+
+    def _checked(self, data: bytes) -> tuple[str, str]:
+        """SHA-256 and format of a picture that can be decoded."""
+        with undecoded(data, self._limits) as file, self._room.taken(file.pixels):
+            picture = file.decode()
+            return picture.sha256, picture.format
 
     def collections(self) -> list[str]:
         """Names of the collections that have an inbox folder."""

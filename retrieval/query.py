@@ -2,8 +2,9 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from threading import Semaphore
@@ -14,15 +15,16 @@ import numpy as np
 
 from extractor import Batcher, NoEmbedding, Parts
 from extractor.interface import Vectors
-from index_store import Collection, Facts, ImageRecord, ImageStore, KeptPicture
+from index_store import Collection, Facts, ImageRecord, ImageStore, KeptPicture, PictureFacts
 from retrieval import observing
 from retrieval.errors import InputError
 from retrieval.keeping import kept_of
 from retrieval.payload import ImageSource
-from retrieval.picture import Picture, decode
+from retrieval.picture import Picture, undecoded
+from retrieval.room import Room
 from retrieval.settings import Settings
 
-READERS = 8  # pictures of batches that are fetched, decoded and embedded at a time, and so in memory
+READERS = 8  # pictures of batches that are fetched, decoded and embedded at a time
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 Failure = InputError | NoEmbedding
@@ -35,7 +37,8 @@ class Query:
 
     views:   float32 (V, D). The first is of the whole picture, of norm 1; others are of its parts, and may be shorter.
     data:    its bytes.
-    picture: None where the bytes are those of a remembered picture, `known`, whose vector then stands for it.
+    picture: None where the bytes are those of a remembered picture, `known`, whose vector then stands for it, and
+             where the picture was let go.
     """
 
     views: Vectors
@@ -44,11 +47,12 @@ class Query:
     known: ImageRecord | None
     decode_ms: float
     embed_ms: float
+    remembered: PictureFacts | None = None  # of a picture that was let go
 
     @property
     def facts(self) -> Facts:
         """What is known of it besides its vectors."""
-        facts = self.picture or self.known
+        facts = self.picture or self.known or self.remembered
         if facts is None:
             raise ValueError("a query is of a picture or of a remembered one")
         return facts
@@ -59,15 +63,21 @@ class Query:
         vector: Vectors = self.views[0]
         return vector
 
+    @property
+    def without_pixels(self) -> "Query":
+        """The same, with the picture let go."""
+        return replace(self, picture=None, remembered=PictureFacts.of(self.picture)) if self.picture else self
+
 
 class Reader:
-    """Reads, decodes and embeds pictures, many at a time."""
+    """Reads, decodes and embeds pictures, many at a time, as far as there is room for them."""
 
-    def __init__(self, settings: Settings, batcher: Batcher, parts: Parts, store: ImageStore) -> None:
+    def __init__(self, settings: Settings, batcher: Batcher, parts: Parts, store: ImageStore, room: Room) -> None:
         self._settings = settings
         self._parts = parts
         self._batcher = batcher
         self._store = store
+        self._room = room
         # More decoders than cores only take turns, and throw each other out of the caches.
         self._decoding = Semaphore(os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="read")
@@ -79,14 +89,16 @@ class Reader:
     def each(self, make: Callable[[Item], Made], items: Sequence[Item]) -> list[Made | Failure]:
         """What `make` gives of each item, side by side; a picture that cannot be used is a result and harms no other.
 
-        No more than READERS pictures are in memory, if `make` keeps none.
+        No more pictures are in memory than there is room for, if `make` keeps none.
         """
 
         def attempt(item: Item) -> Made | Failure:
             try:
                 return make(item)
             except FAILURES as error:
-                return error
+                # What it came from, and the frames it came through, hold the half-decoded picture.
+                error.__cause__ = error.__context__ = None
+                return error.with_traceback(None)
 
         if len(items) == 1:
             return [attempt(items[0])]
@@ -94,19 +106,23 @@ class Reader:
         contexts = [copy_context() for _ in items]
         return list(self._pool.map(lambda context, item: context.run(attempt, item), contexts, items))
 
-    def query(self, source: ImageSource, collections: Sequence[Collection], whole: bool) -> Query:
+    @contextmanager
+    def query(self, source: ImageSource, collections: Sequence[Collection], whole: bool) -> Iterator[Query]:
         """A picture whose bytes one of the `collections` holds is not embedded, and decoded only if needed `whole`.
 
-        Raises InputError, NoEmbedding, BatcherClosed.
+        There is room for it within the block, and it must not outlive that. Raises InputError, NoEmbedding,
+        BatcherClosed.
         """
         started = perf_counter()
         data = source.read()
         known = self._known(data, collections)
-        if known is None:
-            return self._embedded(data, started)
-        record, vector = known
-        picture = self._decoded(data) if whole else None
-        return Query(vector[None], data, picture, record, 1e3 * (perf_counter() - started), 0.0)
+        with ExitStack() as room:
+            if known is None:
+                yield self._embedded(data, started, room)
+                return
+            record, vector = known
+            picture = self._decoded(data, room) if whole else None
+            yield Query(vector[None], data, picture, record, 1e3 * (perf_counter() - started), 0.0)
 
     def with_parts(self, query: Query, best: float) -> Query:
         """The query and its parts, where the whole, found with a score of `best`, leaves a doubt.
@@ -114,11 +130,13 @@ class Reader:
         Raises ModelMissing, ModelCorrupt, BadModel.
         """
         certain = query.known is not None or query.facts.indeterminate or self._parts.is_enough(best)
-        if query.picture is None or certain:
+        if certain or not query.data:
             return query
         started = perf_counter()
-        with observing.timed("parts"), self._decoding:
-            rows = self._parts.rows(query.picture.image)
+        with ExitStack() as room:
+            picture = query.picture or self._decoded(query.data, room)
+            with observing.timed("parts"), self._decoding:
+                rows = self._parts.rows(picture.image)
         embed_ms = query.embed_ms + 1e3 * (perf_counter() - started)
         return replace(query, views=np.concatenate([query.views, rows]), embed_ms=embed_ms)
 
@@ -134,15 +152,18 @@ class Reader:
         found = (self._store.known(collection, sha256) for collection in collections)
         return next((each for each in found if each), None)
 
-    def _embedded(self, data: bytes, started: float) -> Query:
+    def _embedded(self, data: bytes, started: float, room: ExitStack) -> Query:
         with self._batcher.expect() as announced:
-            picture = self._decoded(data)
+            picture = self._decoded(data, room)
             decoded = perf_counter()
             with observing.timed("embed"):
                 vector = announced.embed(picture.image)
         decode_ms, embed_ms = 1e3 * (decoded - started), 1e3 * (perf_counter() - decoded)
         return Query(vector[None], data, picture, None, decode_ms, embed_ms)
 
-    def _decoded(self, data: bytes) -> Picture:
-        with observing.timed("decode"), self._decoding:
-            return decode(data, self._settings.input)
+    def _decoded(self, data: bytes, room: ExitStack) -> Picture:
+        """The picture, and on `room` what gives its share back."""
+        with undecoded(data, self._settings.input) as file:
+            room.enter_context(self._room.taken(file.pixels))
+            with observing.timed("decode"), self._decoding:
+                return file.decode()

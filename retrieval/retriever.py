@@ -42,7 +42,7 @@ class _Searched:
     """An answer, and what the other pictures of the batch compare themselves with."""
 
     answer: SearchAnswer
-    facts: Facts
+    facts: Facts | None  # None of a picture that is alone
     views: Vectors
 
 
@@ -116,7 +116,10 @@ class Retriever:
     def _searched(
         self, source: ImageSource, bound: Collection, options: SearchOptions, judge: Judge, in_batch: bool
     ) -> _Searched:
-        query = self._reader.query(source, [bound], whole=False)
+        with self._reader.query(source, [bound], whole=False) as query:
+            return self._looked_for(query, options, judge, in_batch)
+
+    def _looked_for(self, query: Query, options: SearchOptions, judge: Judge, in_batch: bool) -> _Searched:
         started = perf_counter()
         embedded_ms = query.embed_ms
         query, found = self._nearest(query, options, judge)
@@ -126,8 +129,7 @@ class Retriever:
         observing.watch().stage("search", search_ms / 1e3)
         took = Took(query.decode_ms, query.embed_ms, search_ms)
         answer = SearchAnswer(told, outcome_of(query.facts.indeterminate, plain), took)
-        facts = PictureFacts.of(query.facts) if in_batch else query.facts  # which may hold the whole picture
-        return _Searched(answer, facts, query.views)
+        return _Searched(answer, PictureFacts.of(query.facts) if in_batch else None, query.views)
 
     def _told(self, judge: Judge, facts: Facts, matches: Sequence[Match], min_score: float | None) -> list[Verdict]:
         return [each for each in self._judged(judge, facts, matches) if _reaches(each.match, min_score)]
@@ -160,7 +162,12 @@ class Retriever:
         return options.top_k or self._settings.top_k
 
     def _prepared(self, picture: NewPicture, homes: Sequence[Collection], mode: Mode, judge: Judge) -> _Prepared:
-        query = self._reader.query(picture.source, homes, whole=True)
+        with self._reader.query(picture.source, homes, whole=True) as query:
+            return self._ready(picture, query, homes, mode, judge)
+
+    def _ready(
+        self, picture: NewPicture, query: Query, homes: Sequence[Collection], mode: Mode, judge: Judge
+    ) -> _Prepared:
         if mode == "thorough":
             query = self._reader.with_parts(query, self._best(homes, query, judge))
         if query.picture is None:
@@ -201,6 +208,7 @@ def _repeats(number: int, searched: Sequence[_Searched | Failure], judge: Judge)
     found = [
         InBatch(index, score, relation(query.facts, each.facts, score, judge.threshold))
         for (index, each), score in zip(earlier, scores, strict=True)
+        if query.facts and each.facts
     ]
     return sorted((each for each in found if each.relation in DUPLICATE), key=lambda each: -each.score)
 

@@ -15,6 +15,7 @@ from retrieval.inbox import Inbox
 from retrieval.maintenance import Maintenance
 from retrieval.observing import UNWATCHED, Watch
 from retrieval.retriever import Retriever
+from retrieval.room import Room
 from retrieval.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,8 @@ class Service:
         self._watch = watch
         self.catalog = Catalog(settings.catalog_url)
         self.jobs = JobBoard(self.catalog)
-        self.inbox = Inbox(settings)
+        self._room = Room(settings.input.max_pixels_at_once)
+        self.inbox = Inbox(settings, self._room)
         self._maintenance = Maintenance(settings, self.catalog, self.jobs, watch)
         self._engine: Engine | None = None
         self._trouble = NotReady("the model and the index are being loaded; try again in a few seconds", "loading")
@@ -98,7 +100,7 @@ class Service:
     def _load(self) -> None:
         trouble = "the service could not load, for a reason that only its log tells"
         try:
-            self._engine = Engine.open(self.settings, self.catalog, self._watch)
+            self._engine = Engine.open(self.settings, self.catalog, self._watch, self._room)
             self._watch.ready(True)
             log.info("ready: %s", self._engine.extractor.fingerprint)
         except (ExtractorError, StoreError, OSError) as error:

@@ -91,6 +91,8 @@ class InputSettings(_Section):
 
     max_bytes: int = Field(ge=1)
     max_pixels: int = Field(ge=1)
+    max_pixels_at_once: int = Field(ge=1)
+    decode_timeout_s: float = Field(gt=0, le=3600)
     max_batch: int = Field(ge=1, le=1000)
     formats: Annotated[tuple[Format, ...], Strict(False)] = Field(min_length=1)
     fetch: FetchSettings
