@@ -21,11 +21,19 @@ class BadImage(InputError):
     """The bytes are not a picture, are damaged, or are in a format that is not accepted."""
 
 
-class FetchRefused(InputError):
+class FetchError(InputError):
+    """A URL brought no picture; `reason` is a slug that stays the same, such as "timeout", for those who count."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class FetchRefused(FetchError):
     """The operator does not allow this URL to be fetched."""
 
 
-class FetchFailed(InputError):
+class FetchFailed(FetchError):
     """The URL is invalid, or what it names could not be had."""
 
 

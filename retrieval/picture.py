@@ -7,6 +7,7 @@ Colour profiles are not applied, so files that differ in nothing else have the s
 import hashlib
 import re
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
@@ -20,12 +21,14 @@ from retrieval.content import is_indeterminate
 from retrieval.errors import BadImage, PictureTooLarge
 from retrieval.settings import InputSettings
 
-# Importing a plug-in registers it; JPEG, PNG, GIF and BMP are there from the start. AVIF goes before HEIF because only
+# Importing a plug-in registers it; preinit does so for JPEG, PNG, GIF and BMP. AVIF goes before HEIF because only
 # Pillow's AVIF reader tells the two apart in a file that starts with the brand they share.
 PLUGINS = (AvifImagePlugin, TiffImagePlugin, WebPImagePlugin)
+Image.preinit()
 pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 ORDER = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 
+MAGIC = 16  # bytes by which Pillow tells formats apart
 # Ours is the only limit: it is judged before decoding too, and Pillow's own would overrule an operator's larger one.
 Image.MAX_IMAGE_PIXELS = None
 
@@ -139,13 +142,18 @@ def _scans(jpeg: bytes) -> int:
 def _refusal(data: bytes, formats: tuple[str, ...]) -> BadImage:
     """Says why the file could not be opened."""
     accepted = "send one of " + ", ".join(formats)
-    found = next((name for name in ORDER if _begins_like(name, data[:16])), None)
+    found = next((name for name in ORDER if _begins_like(name, data[:MAGIC])), None)
     if found in formats:
         return BadImage(f"The {found} file is damaged or cut short; send the complete file.")
     if found:
         return BadImage(f"{found} pictures are not accepted here; {accepted}.")
     other = next((what for prefix, what in FOREIGN.items() if data.lstrip().startswith(prefix)), "This")
     return BadImage(f"{other} is not a picture in an accepted format; {accepted}.")
+
+
+def begins_like_one_of(formats: Iterable[str], start: bytes) -> bool:
+    """Whether a file that begins with `start`, at least its first MAGIC bytes, may be in one of `formats`."""
+    return any(_begins_like(name, start) for name in formats)
 
 
 def _begins_like(name: str, prefix: bytes) -> bool:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, Valid
 
 from extractor.settings import ExtractorSettings
 from index_store.settings import IndexSettings
+from retrieval.fetch_settings import FetchSettings
 
 DEFAULTS = Path(__file__).resolve().parent.parent / "config.yaml"
 ENV_PREFIX = "IMAGERETRIEVAL__"
@@ -42,17 +43,6 @@ class ServerSettings(_Section):
     timeout_s: int = Field(ge=1)
     log_level: Literal["debug", "info", "warning", "error"]
     idempotency_hours: float = Field(gt=0, le=8760)
-
-
-class FetchSettings(_Section):
-    """Section `input.fetch` of config.yaml."""
-
-    enabled: bool
-    connect_timeout_s: float = Field(gt=0, le=3600)
-    read_timeout_s: float = Field(gt=0, le=3600)
-    total_timeout_s: float = Field(gt=0, le=3600)
-    max_redirects: int = Field(ge=0, le=20)
-    allow_private_addresses: bool
 
 
 class InputSettings(_Section):
