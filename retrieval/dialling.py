@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from http.client import HTTPResponse
 from typing import Any
 
 import requests
@@ -58,10 +59,11 @@ class Line:
     def __init__(self, limits: FetchSettings, resolve: Resolve) -> None:
         self._limits = limits
         self._resolve = resolve
-        self._adapter = _Adapter(self._connect)
+        self._adapter = _Adapter(self._connect, self._reading)
         self._target: Target | None = None
         self._ends = time.monotonic() + limits.total_timeout_s
         self._sockets: list[socket.socket] = []
+        self._responses: list[HTTPResponse] = []
         self._timer = threading.Timer(limits.total_timeout_s, self._cut)
         self._timer.daemon = True
 
@@ -73,6 +75,8 @@ class Line:
         self._adapter.close()
         self._timer.cancel()
         self._timer.join()
+        for response in self._responses:
+            response.close()
         for twin in self._sockets:
             twin.close()
 
@@ -115,17 +119,18 @@ class Line:
         """
         if self._target is None or (host, port) != (self._target.host, self._target.port):
             raise FetchFailed("The URL is invalid: it can be read in more than one way.", "invalid_url")
-        reason, addresses = "address", []
+        addresses: list[str] = []
         try:
             addresses = self._resolve(host, port, self._ends - time.monotonic())
         except TimeoutError:
             self.check(host)
             raise
-        except (OSError, ValueError):
-            reason = "dns"
+        except (OSError, ValueError) as error:
+            log.info("%s was not found: %s", host, error)
         if not addresses or not all(is_permitted(address, self._limits) for address in addresses):
-            log.info("%s is not fetched from: %s", host, ", ".join(addresses) or "the name has no address")
-            raise FetchRefused(f"{host} has no address from which this service fetches.", reason)
+            log.info("%s is not fetched from, its addresses: %s", host, ", ".join(addresses) or "none")
+            message = f"{host} has no address from which this service fetches."
+            raise FetchRefused(message, "address" if addresses else "dns")
         return addresses
 
     def _proxy_addresses(self, host: str, port: int) -> list[str]:
@@ -143,6 +148,11 @@ class Line:
                 return socket.create_connection((address, port), seconds)
         raise FetchFailed(f"The picture could not be fetched from {host}.", "connect")
 
+    def _reading(self, *args: Any, **kwargs: Any) -> HTTPResponse:
+        """A response that is closed in the end, also where urllib3 refuses its headers and forgets it."""
+        self._responses.append(HTTPResponse(*args, **kwargs))
+        return self._responses[-1]
+
     def _cut(self) -> None:
         for twin in self._sockets:
             with contextlib.suppress(OSError):
@@ -150,15 +160,19 @@ class Line:
 
 
 class _Adapter(HTTPAdapter):
-    """Has every connection made by `connect(host, port)`. What requests knows of the name, TLS keeps to."""
+    """Has every connection made by `connect(host, port)` and every response by `respond`, called as HTTPResponse is."""
 
-    def __init__(self, connect: Callable[[str, int], socket.socket]) -> None:
+    def __init__(self, connect: Callable[[str, int], socket.socket], respond: Callable[..., HTTPResponse]) -> None:
         self._connect = connect
+        self._respond = respond
         super().__init__(max_retries=0)
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        """As the parent's, with this adapter's way to connect."""
+        """As the parent's, with this adapter's way to connect. TLS knows the name still, and checks it."""
         pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
-        dial = {"_new_conn": lambda connection: self._connect(connection._dns_host, connection.port)}
+        dial = {
+            "_new_conn": lambda connection: self._connect(connection._dns_host, connection.port),
+            "response_class": staticmethod(self._respond),
+        }
         pool.ConnectionCls = type("Dialled", (pool.ConnectionCls,), dial)
         return pool

@@ -17,8 +17,8 @@ def canonical(host: str) -> str:
     Raises ValueError for what is neither a name nor an address in one of its usual forms. To some resolvers 127.1,
     0x7f.0.0.1 and 2130706433 are 127.0.0.1 as well; what such a host is shall not depend on who is asked.
     """
-    if host.startswith("["):
-        return str(_without_zone(IPv6Address(host.removeprefix("[").removesuffix("]"))))
+    if host.startswith("[") and host.endswith("]"):
+        return str(_without_zone(IPv6Address(host[1:-1])))
     name = (host if host.isascii() else idna.encode(host, uts46=True).decode()).lower().removesuffix(".")
     if ":" in name:
         return str(_without_zone(IPv6Address(name)))
