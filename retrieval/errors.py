@@ -24,9 +24,9 @@ class BadImage(InputError):
 
 
 class FetchError(InputError):
-    """A URL was not fetched; `reason` is one word for why, out of a fixed few, fit to be counted by."""
+    """A URL brought no picture; `reason` is a slug that stays the same, such as "timeout", for those who count."""
 
-    def __init__(self, message: str, reason: str) -> None:
+    def __init__(self, message: str, reason: str = "") -> None:  # by its message alone an error is copied or unpickled
         super().__init__(message)
         self.reason = reason
 

@@ -8,10 +8,12 @@ from PIL import AvifImagePlugin, Image, TiffImagePlugin, WebPImagePlugin
 
 from retrieval.errors import BadImage
 
-# Importing a plug-in registers it; JPEG, PNG, GIF and BMP are there from the start. AVIF goes before HEIF because only
+# Importing a plug-in registers it; preinit does so for JPEG, PNG, GIF and BMP. AVIF goes before HEIF because only
 # Pillow's AVIF reader tells the two apart in a file that starts with the brand they share.
 PLUGINS = (AvifImagePlugin, TiffImagePlugin, WebPImagePlugin)
+Image.preinit()
 pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+MAGIC = 16  # bytes by which Pillow tells formats apart
 ORDER = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 # Decoded in one call of a native library, which nothing but the end of its process can stop; the others come back
 # to Pillow for every 64 kB of the file.
@@ -34,7 +36,7 @@ FOREIGN = {
 
 def begins_like(data: bytes, names: tuple[str, ...]) -> str | None:
     """The first of the formats that the file looks like by its first bytes."""
-    return next((name for name in ORDER if name in names and Image.OPEN[name][1](data[:16])), None)  # type: ignore[misc]
+    return next((name for name in ORDER if name in names and Image.OPEN[name][1](data[:MAGIC])), None)  # type: ignore[misc]
 
 
 def refusal(data: bytes, formats: tuple[str, ...]) -> BadImage:

@@ -20,6 +20,7 @@ from pydantic import (
 
 from extractor.settings import ExtractorSettings
 from index_store.settings import IndexSettings
+from retrieval.fetch_settings import FetchSettings
 
 DEFAULTS = Path(__file__).resolve().parent.parent / "config.yaml"
 ENV_PREFIX = "IMAGERETRIEVAL__"
@@ -73,17 +74,6 @@ class AccessSettings(_Section):
     failures_per_minute: int = Field(ge=1, le=1_000_000)
     allowed_hosts: Annotated[tuple[HostName, ...], Strict(False)]
     cors_origins: Annotated[tuple[Origin, ...], Strict(False)]
-
-
-class FetchSettings(_Section):
-    """Section `input.fetch` of config.yaml."""
-
-    enabled: bool
-    connect_timeout_s: float = Field(gt=0, le=3600)
-    read_timeout_s: float = Field(gt=0, le=3600)
-    total_timeout_s: float = Field(gt=0, le=3600)
-    max_redirects: int = Field(ge=0, le=20)
-    allow_private_addresses: bool
 
 
 class InputSettings(_Section):

@@ -21,7 +21,9 @@ from retrieval.strict_json import MAX_DEPTH, parse_json
 LIMITS = load_settings(
     environ={"-": ""}, input={"max_bytes": 2_000_000, "fetch": {"allow_private_addresses": True}}
 ).input
-DATA = bytes(range(256)) * 3 + b"\xfb\xff"  # its base64 has + and / and padding
+DATA = (
+    b"\xff\xd8\xff" + bytes(range(256)) * 3 + b"\xfb\xff"
+)  # begins like a JPEG file; its base64 has + and / and padding
 TEXT = base64.b64encode(DATA).decode()
 
 
