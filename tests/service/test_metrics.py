@@ -15,6 +15,8 @@ from tests.service.asking import body, jpeg
 from tests.service.scraped import scrape
 from tests.service.server import ROOT
 
+pytestmark = pytest.mark.any_extractor
+
 
 @pytest.fixture
 def own(make_client: MakeClient) -> FlaskClient:
