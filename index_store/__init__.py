@@ -11,6 +11,7 @@ from index_store.errors import (
     FingerprintMismatch,
     KeyReused,
     SamePicture,
+    StorageFull,
     StoreError,
     Superseded,
     UnknownCollection,
@@ -20,6 +21,7 @@ from index_store.errors import (
 )
 from index_store.grouping import Found, Grouping, Link, Terms
 from index_store.groups import Group, Member, described, find_groups, grouping_of
+from index_store.integrity import check_catalog
 from index_store.jobs import Job, JobBoard
 from index_store.marks import MarkedVectors, Marks
 from index_store.pairs import Pair, PairVerdict
@@ -40,6 +42,7 @@ from index_store.records import (
 from index_store.reembedding import Reembedding
 from index_store.refine import Reciprocal, Refinement
 from index_store.relation import DUPLICATE, Facts, PictureFacts, Relation, relation
+from index_store.room import Room
 from index_store.scoring import score_of
 from index_store.settings import IndexSettings
 from index_store.store import ImageStore
@@ -85,8 +88,10 @@ __all__ = [
     "RefinedMatches",
     "Refinement",
     "Relation",
+    "Room",
     "Rules",
     "SamePicture",
+    "StorageFull",
     "StoreError",
     "Superseded",
     "Terms",
@@ -94,6 +99,7 @@ __all__ = [
     "UnknownImage",
     "UnknownJob",
     "UnknownPair",
+    "check_catalog",
     "described",
     "find_groups",
     "grouping_of",

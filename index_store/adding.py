@@ -29,7 +29,7 @@ class Adding:
         self._make(name)
         scopes = [self._scope(each, images, rules) for each in (name, *rules.against)]
         admission = Admission(images, rules)
-        with self.searching.catalog.writing() as connection:
+        with self.searching.catalog.writing(adds=True) as connection:
             if recorded:
                 answers.check(connection, recorded.once)
             scopes = [self._as_it_stands(connection, scope) for scope in scopes]

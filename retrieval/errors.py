@@ -55,3 +55,7 @@ class CannotCalibrate(ServiceError):
 
 class NotCalibrated(ServiceError):
     """Nobody knows which score gives the precision that is asked for; the message says how to find out."""
+
+
+class BackupRefused(ServiceError):
+    """A backup cannot be made, is damaged, or cannot be put back; the message says which and what to do."""

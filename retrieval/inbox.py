@@ -17,6 +17,7 @@ from typing import Any
 
 from index_store import ImageStore
 from index_store.files import sync, write_atomically
+from index_store.room import told_if_full
 from retrieval.bulk import FileOutcome, ImageFile
 from retrieval.errors import IdTaken
 from retrieval.fields import COLLECTION_PATTERN
@@ -27,6 +28,9 @@ from retrieval.settings import Settings
 
 log = logging.getLogger(__name__)
 REQUEST_SUFFIX = ".request.json"
+OURS = re.compile(r"[0-9a-f]{32}\.[a-z]+")  # what `put` names a picture
+OURS_ASIDE = re.compile(r"\..+\.[0-9a-f]{32}\.tmp")  # what write_atomically writes to
+LEFTOVER_S = 3600.0  # longer than any write takes
 MOST_NAME_BYTES = 200  # file systems take 255, of which writing aside needs some
 
 
@@ -43,6 +47,7 @@ class Inbox:
 
     def __init__(self, settings: Settings) -> None:
         self._limits = settings.input
+        self._room = settings.room
         self._settle_s = settings.maintenance.inbox_settle_s
         self._inbox, self._library, self._failed = (settings.data_dir / n for n in ("inbox", "library", "failed"))
 
@@ -51,7 +56,7 @@ class Inbox:
     ) -> str:
         """Keep a picture durably for the next ingest; gives its id. What is bad about it is raised now, as by add.
 
-        again: it may have been put before, and be ingested by now.
+        again: it may have been put before, and be ingested by now. Raises StorageFull.
         """
         data = image.read()
         picture = decode(data, self._limits)
@@ -63,13 +68,19 @@ class Inbox:
         if known:
             raise IdTaken(f"collection {fields.collection!r} has a picture {image_id!r} already; delete it first")
         folder = self._inbox / fields.collection
-        folder.mkdir(parents=True, exist_ok=True)
+        with told_if_full(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._room.check(folder, len(data))
         about: dict[str, Any] = {"on_duplicate": fields.on_duplicate, "metadata": item.metadata}
         request = about | {"id": image_id, "source": image.origin}
         path = folder / f"{uuid.uuid4().hex}.{picture.format.lower()}"
         # The picture comes last: where it stands, its request is complete.
-        write_atomically(_request_of(path), json.dumps(request).encode())
-        write_atomically(path, data)
+        try:
+            write_atomically(_request_of(path), json.dumps(request).encode())
+            write_atomically(path, data)
+        except BaseException:
+            _request_of(path).unlink(missing_ok=True)
+            raise
         return image_id
 
     def collections(self) -> list[str]:
@@ -95,8 +106,15 @@ class Inbox:
 
     def has_waited(self, collection: str, seconds: float) -> bool:
         """Whether a picture has waited in an inbox for longer than so many seconds."""
-        latest = time.time() - seconds
-        return any(_changed_at(each.file.path) < latest for each in self.waiting(collection))
+        return any(_age_s(each.file.path) > seconds for each in self.waiting(collection))
+
+    def sweep(self) -> None:
+        """Remove what a crash between two writes has left: files written aside, requests whose picture is not there."""
+        for folder in (self._inbox, self._library, self._failed):
+            for path in folder.rglob("*"):
+                if _is_leftover(path) and _age_s(path) > LEFTOVER_S:
+                    log.info("removing %s, which an interruption has left", path)
+                    path.unlink(missing_ok=True)
 
     def settle(self, collection: str, outcome: FileOutcome) -> None:
         """Move a picture where its outcome belongs; what an interrupted ingest had registered counts as added."""
@@ -122,7 +140,7 @@ class Inbox:
     def _is_settled(self, path: Path) -> bool:
         if path.is_symlink() or not path.is_file():
             return False
-        return _has_request(path) or time.time() - _changed_at(path) >= self._settle_s
+        return _has_request(path) or _age_s(path) >= self._settle_s
 
 
 def _request_of(path: Path) -> Path:
@@ -133,9 +151,22 @@ def _has_request(path: Path) -> bool:
     return os.path.exists(_request_of(path))  # noqa: PTH110  # Path.exists fails where the name gets too long by this
 
 
-def _changed_at(path: Path) -> float:
-    """When the file was put here or last written to, by this machine's clock; copying tools keep older mtimes."""
-    return path.lstat().st_ctime
+def _age_s(path: Path) -> float:
+    """Seconds since the file was put here or last written to; copying tools keep older mtimes.
+
+    A file from the future, seen once a clock was put back, is as old as it is far away, or it would wait until then.
+    """
+    try:
+        return abs(time.time() - path.lstat().st_ctime)
+    except FileNotFoundError:
+        return 0
+
+
+def _is_leftover(path: Path) -> bool:
+    if OURS_ASIDE.fullmatch(path.name):
+        return True
+    picture = path.name.removesuffix(REQUEST_SUFFIX)
+    return OURS.fullmatch(picture) is not None and picture != path.name and not path.with_name(picture).exists()
 
 
 def _is_of_collection(path: Path) -> bool:

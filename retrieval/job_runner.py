@@ -29,9 +29,12 @@ def main() -> None:
     )
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.nice(NICENESS)
-    catalog = Catalog(settings.catalog_url)
+    catalog = Catalog(settings.catalog_url, settings.room)
     board = JobBoard(catalog)
-    run(settings, catalog, board, board.job(int(sys.argv[1])))
+    try:
+        run(settings, catalog, board, board.job(int(sys.argv[1])))
+    except StoreError as error:  # its end cannot be noted, so it counts as interrupted and is done again
+        raise SystemExit(f"job {sys.argv[1]}: {error}") from None
     catalog.close()
 
 

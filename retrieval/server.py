@@ -10,7 +10,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.workers.gthread import ThreadWorker
 
 from extractor import ExtractorError, check_model
-from index_store import Catalog, StoreError
+from index_store import Catalog, StoreError, check_catalog
 from retrieval.settings import Settings
 
 KEEPALIVE_S = 75
@@ -72,6 +72,7 @@ def serve(settings: Settings, create_app: Callable[[Settings], Flask]) -> None:
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         Catalog(settings.catalog_url).close()
+        check_catalog(settings.catalog_url, settings.catalog.check_s)
         check_model(settings.extractor)
     except (StoreError, ExtractorError, OSError) as error:
         raise SystemExit(f"cannot start: {error}") from None

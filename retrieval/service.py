@@ -26,7 +26,7 @@ class Service:
         """Raises CatalogUnavailable."""
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         self.settings = settings
-        self.catalog = Catalog(settings.catalog_url)
+        self.catalog = Catalog(settings.catalog_url, settings.room)
         self.jobs = JobBoard(self.catalog)
         self.inbox = Inbox(settings)
         self._maintenance = Maintenance(settings, self.catalog, self.jobs)

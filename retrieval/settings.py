@@ -10,6 +10,7 @@ from apscheduler.triggers.cron import CronTrigger
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, ValidationError, model_validator
 
 from extractor.settings import ExtractorSettings
+from index_store import Room
 from index_store.settings import IndexSettings
 
 DEFAULTS = Path(__file__).resolve().parent.parent / "config.yaml"
@@ -100,6 +101,8 @@ class CatalogSettings(_Section):
     """Section `catalog` of config.yaml."""
 
     url: str | None
+    min_free_bytes: int = Field(ge=0)
+    check_s: float = Field(ge=0, le=3600)
 
 
 class MaintenanceSettings(_Section):
@@ -111,6 +114,7 @@ class MaintenanceSettings(_Section):
     poll_s: float = Field(gt=0, le=3600)
     inbox_settle_s: float = Field(ge=0)
     ingest_after_s: float = Field(ge=0)
+    job_timeout_s: float = Field(gt=0)
 
 
 class Settings(_Section):
@@ -131,6 +135,11 @@ class Settings(_Section):
     def catalog_url(self) -> str:
         """SQLAlchemy URL of the catalog."""
         return self.catalog.url or f"sqlite:///{self.data_dir.resolve() / 'catalog.db'}"
+
+    @property
+    def room(self) -> Room:
+        """What stays free on the disk."""
+        return Room(self.catalog.min_free_bytes)
 
 
 def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = None, **changes: Any) -> Settings:
