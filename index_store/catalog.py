@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, make_url, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, func, insert, make_url, select, update
 from sqlalchemy.exc import IntegrityError
 
 from index_store import database
 from index_store.calibrations import find_calibration, replace_calibration
 from index_store.catalog_file import CatalogFile
-from index_store.errors import CollectionExists
+from index_store.errors import CollectionExists, StorageFull
 from index_store.kept import find_kept, forget_kept, kept_facts, kept_totals
 from index_store.pairs import forget_pairs
 from index_store.records import Collection, ImageRecord, KeptFacts, KeptPicture, Vectors
@@ -57,14 +57,21 @@ class Catalog:
         self._write_turn = threading.Lock()
 
     def _connect(self, url: str) -> None:
-        with explained(self._where):
-            self.engine = database.connect(url)
+        try:
+            self.engine = self._opened(url)
+        except StorageFull:
+            self._file.spend_reserve()
+            self.engine = self._opened(url)
         self._file.remember()
         # Single statements need no transaction, and SQLite has none here unless it is begun.
         self._reader = self.engine
         if self.engine.dialect.name != "sqlite":
             self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._writer = self.engine.execution_options(writing=True)
+
+    def _opened(self, url: str) -> Engine:
+        with explained(self._where):
+            return database.connect(url)
 
     def close(self) -> None:
         """Give back every connection."""

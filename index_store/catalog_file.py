@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -10,6 +11,9 @@ from sqlalchemy import make_url
 from index_store.errors import CatalogUnavailable
 
 LOCK_SUFFIX = ".lock"
+# SQLite makes a file of 32 KiB to read a catalog that nobody has open. The lock's file takes up that room while there
+# is some, so that a service also starts over a disk that is full.
+RESERVE = 1 << 17
 
 
 class CatalogFile:
@@ -45,8 +49,16 @@ class CatalogFile:
             raise CatalogUnavailable(f"the catalog {path} cannot be used: {users}") from None
 
     def remember(self) -> None:
-        """Note which file it is, once it is open."""
+        """Note which file it is, once it is open, and keep some room for the next time."""
         self._inode = self._now()
+        if self._lock >= 0 and os.fstat(self._lock).st_size < RESERVE:
+            with suppress(OSError):
+                os.pwrite(self._lock, os.urandom(RESERVE), 0)
+
+    def spend_reserve(self) -> None:
+        """Give the room back to the disk: it is needed now."""
+        if self._lock >= 0:
+            os.ftruncate(self._lock, 0)
 
     def check(self) -> None:
         """Raises CatalogUnavailable where the path leads elsewhere by now: what is written would be lost."""

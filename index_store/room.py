@@ -20,12 +20,15 @@ class Room:
     least: int = 0
 
     def check(self, folder: Path, needed: int = 0) -> None:
-        """Raises StorageFull where the disk of `folder` would have less than `least` bytes left besides `needed`."""
+        """Raises StorageFull where the disk of `folder` would have less than `least` bytes left besides `needed`.
+
+        The message goes to clients, so it names no folder.
+        """
         free = shutil.disk_usage(folder).free
         if free < self.least + needed:
             wanted = f"{needed:,} are needed and " if needed else ""
             raise StorageFull(
-                f"the disk of {folder} has {free:,} bytes free, {wanted}{self.least:,} must stay free "
+                f"the disk of the data folder has {free:,} bytes free, {wanted}{self.least:,} must stay free "
                 "(catalog.min_free_bytes): make room on it and try again; searches go on meanwhile"
             )
 
@@ -38,4 +41,6 @@ def told_if_full(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise
-        raise StorageFull(f"no room to write {path}: {error.strerror}; make room on the disk and try again") from error
+        raise StorageFull(
+            f"no room to write {path.name}: {error.strerror}; make room on the disk and try again"
+        ) from error

@@ -34,6 +34,6 @@ def _translated(where: str, error: SQLAlchemyError) -> CatalogUnavailable | Stor
     cause = getattr(error, "orig", None) or error
     code = getattr(cause, "sqlite_errorcode", None)
     if code in FULL or getattr(cause, "sqlstate", None) == PG_DISK_FULL:
-        return StorageFull(f"no room to write the catalog {where}: {cause}; make room on its disk and try again")
+        return StorageFull(f"no room to write the catalog: {cause}; make room and try again; searches go on")
     advice = ADVICE.get(code & 0xFF, "") if code else ""
     return CatalogUnavailable(f"the catalog {where} cannot be used: {cause}{advice}")
