@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from time import CLOCK_BOOTTIME, clock_gettime
 
 from sqlalchemy import Connection, delete, insert, select
 
@@ -34,10 +35,13 @@ class Recorded:
     encode: Callable[[list[AddOutcome]], bytes]
 
 
+_BEGUN, _BEGUN_AT = now(), clock_gettime(CLOCK_BOOTTIME)
+
+
 def check(connection: Connection, once: Once) -> None:
     """Raises AnsweredBefore with the first answer if there was one, KeyReused if that was to another request."""
     row = connection.execute(select(answers).where(answers.c.key == once.key)).one_or_none()
-    if row is None or row.created_at < now() - timedelta(seconds=once.keep_s):
+    if row is None or row.created_at < _oldest(once):
         return
     if row.request != once.request:
         raise KeyReused(f"the Idempotency-Key {once.key!r} was used for another request; make a new one for each")
@@ -46,8 +50,16 @@ def check(connection: Connection, once: Once) -> None:
 
 def keep(connection: Connection, once: Once, answer: bytes) -> None:
     """Note the first answer, within the transaction that it tells of, and drop those that are too old."""
-    moment = now()
-    old = answers.c.created_at < moment - timedelta(seconds=once.keep_s)
-    connection.execute(delete(answers).where(old))
-    values = {"key": once.key, "request": once.request, "answer": answer, "created_at": moment}
+    connection.execute(delete(answers).where(answers.c.created_at < _oldest(once)))
+    values = {"key": once.key, "request": once.request, "answer": answer, "created_at": now()}
     connection.execute(insert(answers).values(**values))
+
+
+def _oldest(once: Once) -> datetime:
+    """When an answer that is just old enough to be dropped was given.
+
+    Where the wall clock has jumped forth since this process began, the time that has really passed counts: a request
+    that was answered a minute ago must not be carried out again.
+    """
+    really = _BEGUN + timedelta(seconds=clock_gettime(CLOCK_BOOTTIME) - _BEGUN_AT)
+    return min(now(), really) - timedelta(seconds=once.keep_s)
