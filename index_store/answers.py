@@ -1,6 +1,6 @@
 """First answers to requests that are sent again: kept in the transaction that carries the request out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import CLOCK_BOOTTIME, clock_gettime
@@ -35,6 +35,8 @@ class Recorded:
     encode: Callable[[list[AddOutcome]], bytes]
 
 
+_ARRIVAL = " arrival/"  # no client's key begins with a space
+_ARRIVALS_KEPT = timedelta(days=7)
 _BEGUN, _BEGUN_AT = now(), clock_gettime(CLOCK_BOOTTIME)
 
 
@@ -53,6 +55,24 @@ def keep(connection: Connection, once: Once, answer: bytes) -> None:
     connection.execute(delete(answers).where(answers.c.created_at < _oldest(once)))
     values = {"key": once.key, "request": once.request, "answer": answer, "created_at": now()}
     connection.execute(insert(answers).values(**values))
+
+
+def arrived(connection: Connection, arrivals: Sequence[str]) -> set[str]:
+    """Those of the files named that were taken in, if they were in the last days."""
+    keys = [_ARRIVAL + each for each in arrivals]
+    found = connection.scalars(select(answers.c.key).where(answers.c.key.in_(keys)))
+    return {key.removeprefix(_ARRIVAL) for key in found}
+
+
+def keep_arrivals(connection: Connection, arrivals: Sequence[str]) -> None:
+    """Note, within the transaction that takes them in, that files were; whoever did may die before they are moved."""
+    moment = now()
+    ours = answers.c.key.startswith(_ARRIVAL)
+    connection.execute(delete(answers).where(ours, answers.c.created_at < moment - _ARRIVALS_KEPT))
+    new = set(arrivals) - arrived(connection, arrivals)
+    rows = [{"key": _ARRIVAL + each, "request": "", "answer": b"", "created_at": moment} for each in sorted(new)]
+    if rows:
+        connection.execute(insert(answers), rows)
 
 
 def _oldest(once: Once) -> datetime:

@@ -22,12 +22,13 @@ from retrieval.settings import InputSettings, Settings
 
 @dataclass(frozen=True)
 class ImageFile:
-    """A picture on disk, and what to remember of it besides its content."""
+    """A picture on disk, and what to remember of it besides its content. `arrival` is as in NewImage."""
 
     id: str
     path: Path
     source: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+    arrival: str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,10 +79,15 @@ class BulkAdder:
 
     def _begin(self, pool: Executor, batch: list[ImageFile]) -> list[_Reading]:
         known = self._engine.store.known_ids(self._collection, [file.id for file in batch if not _trouble(file)])
-        return [
-            (file, pool.submit(_recognise, file, known[file.id]) if file.id in known else pool.submit(self._read, file))
-            for file in batch
-        ]
+        arrived = self._engine.store.arrived([file.arrival for file in batch if file.arrival])
+        return [(file, self._begun(pool, file, known.get(file.id), file.arrival in arrived)) for file in batch]
+
+    def _begun(
+        self, pool: Executor, file: ImageFile, known: str | None, arrived: bool
+    ) -> "Future[_Read | FileOutcome]":
+        if arrived:
+            return pool.submit(FileOutcome, file, "known")
+        return pool.submit(self._read, file) if known is None else pool.submit(_recognise, file, known)
 
     def _read(self, file: ImageFile) -> _Read | FileOutcome:
         data = _bytes_of(file, self._settings.input)
@@ -163,4 +169,9 @@ def _trouble(file: ImageFile) -> str:
 def _new(file: ImageFile, read: _Read, vector: Vectors | NoEmbedding) -> NewImage | FileOutcome:
     if isinstance(vector, NoEmbedding):
         return FileOutcome(file, "failed", str(vector))
-    return replace(new_image(file.id, read.picture, vector, file.source), metadata=file.metadata, kept=read.kept)
+    return replace(
+        new_image(file.id, read.picture, vector, file.source),
+        metadata=file.metadata,
+        kept=read.kept,
+        arrival=file.arrival,
+    )

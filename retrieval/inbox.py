@@ -176,11 +176,20 @@ def _is_of_collection(path: Path) -> bool:
 def _waiting(path: Path, root: Path) -> Waiting:
     try:
         request: dict[str, Any] = json.loads(_request_of(path).read_bytes())
-        file = ImageFile(request["id"], path, request["source"], request["metadata"])
+        file = ImageFile(request["id"], path, request["source"], request["metadata"], _arrival(path))
         return Waiting(file, request["on_duplicate"] == "reject")
     except (OSError, ValueError, KeyError, TypeError):
         name = path.relative_to(root).as_posix()
-        return Waiting(ImageFile(name, path, source=name), reject=False)
+        return Waiting(ImageFile(name, path, source=name, arrival=_arrival(path)), reject=False)
+
+
+def _arrival(path: Path) -> str | None:
+    """What no other file has, nor this one once it was changed or moved; None if it is gone."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    return f"{found.st_dev}-{found.st_ino}-{found.st_ctime_ns}"
 
 
 def _free(path: Path) -> Path:
