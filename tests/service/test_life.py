@@ -15,7 +15,13 @@ from tests.service.answers import is_exact
 from tests.service.asking import body, small
 from tests.service.server import serving, until
 
-OTHER = {"name": "thumbnail", "preprocess": {"filter": "bilinear"}}
+MIRRORED = """
+from retrieval import engine
+from tests.service.mirrored import load_mirrored
+engine.load_extractor = load_mirrored
+import app
+app.main()
+"""
 
 
 @pytest.mark.slow
@@ -43,7 +49,7 @@ def test_an_index_that_is_cut_under_a_running_service_is_built_again_by_itself(t
 @pytest.mark.slow
 def test_two_services_with_other_settings_over_one_folder_harm_nothing(tmp_path):
     data = tmp_path / "data"
-    with serving(data) as one, serving(data, extractor=OTHER) as other:
+    with serving(data) as one, serving(data, program=("-c", MIRRORED)) as other:
         for seed in range(6):
             assert one.add(small(seed), id=str(seed)).status_code == 201
             assert other.add(small(seed), id=str(seed), collection="others").status_code == 201
