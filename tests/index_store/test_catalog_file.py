@@ -3,6 +3,7 @@
 import os
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from index_store import Catalog, CatalogUnavailable, ImageStore, check_catalog, database
 from index_store.catalog_file import CatalogFile
+from tests.disk import mounted
 from tests.index_store.stores import NAME, add_all, found
 from tests.index_store.vectors import new_image, unit_vectors
 
@@ -101,3 +103,19 @@ def test_damaged_pages_are_found_at_the_start_and_told_while_running(held: Image
 
 def test_no_more_time_is_spent_on_a_look_than_is_allowed(held: ImageStore, tmp_path: Path) -> None:
     check_catalog(_url(tmp_path), 1e-9)
+
+
+def test_a_folder_that_cannot_be_written_is_told_as_such(tmp_path: Path) -> None:
+    """Root may write anywhere but to a file system that is mounted read-only."""
+    with mounted(tmp_path / "small", megabytes=2) as disk:
+        if disk is None:
+            disk_folder = tmp_path / "plain"
+            disk_folder.mkdir(mode=0o500)
+            if os.geteuid() == 0:
+                pytest.skip("root may write here, and this machine lets us mount nothing")
+        else:
+            disk_folder = disk.folder
+            Catalog(_url(disk_folder)).close()
+            subprocess.run(["mount", "-o", "remount,ro", str(disk_folder)], check=True)
+        with pytest.raises(CatalogUnavailable, match=r"cannot be used: (Read-only file system|Permission denied)"):
+            Catalog(_url(disk_folder))
