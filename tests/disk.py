@@ -9,11 +9,11 @@ from pathlib import Path
 
 
 @contextmanager
-def no_room(pids: Iterable[int] = (0,)) -> Iterator[None]:
-    """Meanwhile this process, or others, can write no file any more, as over a quota that is used up."""
+def no_room(pids: Iterable[int] = (0,), limit: int = 0) -> Iterator[None]:
+    """Meanwhile this process, or others, can write no file beyond so many bytes, as over a quota that is used up."""
     held = {pid: resource.prlimit(pid, resource.RLIMIT_FSIZE) for pid in pids}
     for pid, (_, hard) in held.items():
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, hard))
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (limit, hard))
     try:
         yield
     finally:

@@ -113,3 +113,10 @@ def test_it_is_for_deletes_searches_and_jobs(reserved):
     assert reserved.post("/jobs", json={"kind": "rebuild"}).status_code == 202
     assert reserved.delete("/images/1").status_code == 204
     assert reserved.delete("/collections/default").status_code == 204
+
+
+def test_a_picture_that_finds_no_room_leaves_no_request_in_the_inbox(held):
+    before = remembered(held)
+    with no_room(limit=500):  # enough for the request beside it
+        assert held.post("/add", json=body(small(50), wait=False)).status_code == 507
+    assert remembered(held) == before
