@@ -7,6 +7,7 @@ from flask import Flask
 from werkzeug.exceptions import HTTPException
 
 from retrieval import curation_resources, incoming, resources
+from retrieval.openapi import contract
 from retrieval.problems import ServiceApi, http_problem, unexpected
 from retrieval.server import serve
 from retrieval.service import Service
@@ -26,7 +27,10 @@ ROUTES = (
     (resources.Job, "job", "/jobs/<int(max=2147483647):job_id>"),
     (resources.Healthz, "healthz", "/healthz"),
     (resources.Readyz, "readyz", "/readyz"),
+    (contract.OpenApi, "openapi", "/openapi.json"),
+    (contract.Docs, "docs", "/docs"),
 )
+CONTRACT = contract.Contract(ROUTES)
 
 
 def create_app(settings: Settings) -> Flask:
@@ -36,6 +40,7 @@ def create_app(settings: Settings) -> Flask:
     app.config["MAX_FORM_MEMORY_SIZE"] = settings.server.max_request_bytes  # a form may carry a picture in base64
     app.url_map.merge_slashes = False  # /images//a is no other name of /images/a, which a DELETE would follow
     app.config["RESTFUL_JSON"] = {"ensure_ascii": False}
+    app.extensions["contract"] = CONTRACT
     app.extensions["service"] = service = Service(settings).start()
     api = ServiceApi(app)
     for resource, endpoint, *urls in ROUTES:

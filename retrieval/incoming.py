@@ -10,16 +10,18 @@ from typing import Any
 from flask import request, url_for
 from werkzeug.datastructures import FileStorage
 
-from index_store import Once
-from retrieval import replies
+from index_store import FingerprintMismatch, KeyReused, Once, UnknownCollection, UnknownImage
+from retrieval import replies, shapes
 from retrieval.answer import Answer, several
 from retrieval.answers import AddAnswer, SearchAnswer
+from retrieval.bodies import Pictures, SentPictures, SentSides, Sides
 from retrieval.comparer import Side
-from retrieval.errors import BadPayload, IdTaken, InputError
-from retrieval.fields import DEFAULT_COLLECTION, is_strict
+from retrieval.errors import BadPayload, IdTaken, InputError, NotCalibrated
+from retrieval.fields import DEFAULT_COLLECTION
+from retrieval.openapi.operations import STORE, operation
 from retrieval.options import NewPicture, Receipt, Stored
-from retrieval.payload import ImageSource, Payload, read_fields, read_payload, refuse_files, take_image, uploaded
-from retrieval.problems import body, body_of
+from retrieval.payload import ImageSource, Payload, take_image, uploaded
+from retrieval.problems import REPLAYED, body, body_of
 from retrieval.query import FAILURES, Failure
 from retrieval.resource import Reply, ServiceResource
 from retrieval.schemas import AddFields, BatchFields, CompareFields, ItemFields, NoFields, SearchFields, StoredFields
@@ -33,26 +35,34 @@ KEYED_IDS = uuid.UUID("5b5b7f0e-3c0c-4f0e-9a55-0c6f2f0c6b1d")
 class Search(ServiceResource):
     """POST a picture, or several; reply with the nearest remembered ones of each, best first."""
 
-    def post(self) -> Reply:
-        payload = read_payload(request, self.service.settings.input)
-        fields = SearchFields.of(payload.fields, is_strict(request))
-        NoFields.of_each(payload.items, is_strict(request))
+    @operation(
+        "Find the stored pictures that are nearest to one, or to each of several",
+        body=Pictures("Search", one=SearchFields, several=SearchFields, each=NoFields),
+        gives={200: shapes.Found | shapes.FoundSeveral},
+        raises=(*STORE, UnknownCollection, FingerprintMismatch, NotCalibrated),
+    )
+    def post(self, sent: SentPictures) -> Reply:
+        fields: SearchFields = sent.fields
         options = fields.options(self.service.settings.search.refine_depth)
-        found = self.service.retriever.search(payload.images, options)
+        found = self.service.retriever.search(sent.payload.images, options)
         answers = [_found(fields.collection, each) for each in found]
         repeats = [[] if isinstance(each, FAILURES) else replies.repeats(each) for each in found]
-        return _gathered(payload, answers, [{"repeats": each} for each in repeats]).response()
+        return _gathered(sent.payload, answers, [{"repeats": each} for each in repeats]).response()
 
 
 class Compare(ServiceResource):
     """POST two pictures, sent or stored; reply with how they relate."""
 
-    def post(self) -> Reply:
-        fields = read_fields(request)
-        given = [(name, fields.pop(name, None)) for name in ("a", "b")]
-        refuse_files(fields)
-        options = CompareFields.of(fields, is_strict(request)).options()
-        one, other = (self._side(name, side, options.collection or DEFAULT_COLLECTION) for name, side in given)
+    @operation(
+        "Compare two pictures, sent or stored",
+        body=Sides(CompareFields, StoredFields),
+        gives={200: shapes.Compared},
+        raises=(*STORE, UnknownCollection, UnknownImage, FingerprintMismatch, NotCalibrated),
+    )
+    def post(self, sent: SentSides) -> Reply:
+        options = sent.fields.options()
+        sides = (self._side(name, side, options.collection or DEFAULT_COLLECTION) for name, side in sent.sides.items())
+        one, other = sides
         return replies.comparison_reply(self.service.engine.comparer.compare(one, other, options))
 
     def _side(self, name: str, given: Any, collection: str) -> Side:
@@ -82,14 +92,23 @@ class Compare(ServiceResource):
 class Add(ServiceResource):
     """POST a picture, or several, to be remembered, now or (`wait` false) by the next ingest."""
 
-    def post(self) -> Reply:
-        payload = read_payload(request, self.service.settings.input)
-        strict = is_strict(request)
-        fields = (BatchFields if payload.is_batch else AddFields).of(payload.fields, strict)
-        own = [fields] if isinstance(fields, AddFields) else ItemFields.of_each(payload.items, strict)
-        once = self._once(payload)
-        act = self._add if fields.wait else self._queue
-        return act(payload, fields, own, once).response()
+    @operation(
+        "Add a picture, or several, unless they are duplicates where that is asked for",
+        body=Pictures("Add", one=AddFields, several=BatchFields, each=ItemFields),
+        gives={
+            200: shapes.AddedSeveral,
+            201: shapes.Added,
+            202: shapes.Queued,
+            409: shapes.DuplicateProblem,
+        },
+        raises=(*STORE, UnknownCollection, FingerprintMismatch, NotCalibrated, IdTaken, KeyReused),
+        takes=(KEY,),
+        sends={200: (REPLAYED,), 201: ("Location", REPLAYED), 202: (REPLAYED,), 409: (REPLAYED,)},
+    )
+    def post(self, sent: SentPictures) -> Reply:
+        once = self._once(sent.payload)
+        act = self._add if sent.fields.wait else self._queue
+        return act(sent.payload, sent.fields, sent.own, once).response()
 
     def _add(self, payload: Payload, fields: BatchFields, own: Sequence[ItemFields], once: Once | None) -> Answer:
         def answer(added: Sequence[AddAnswer | Failure]) -> Answer:
@@ -117,7 +136,7 @@ class Add(ServiceResource):
             queued = self.service.inbox.put(image, fields, item, self.service.store, again)
         except (InputError, IdTaken) as error:
             return _refused(error)
-        return Answer(202, {"id": queued, "status": "queued", "collection": fields.collection})
+        return Answer(202, replies.queued_reply(fields.collection, queued))
 
     def _once(self, payload: Payload) -> Once | None:
         """What the header says. The pictures and fields are part of it: a key stands for one request."""
@@ -146,7 +165,7 @@ def _refused(error: Exception) -> Answer:
 def _found(collection: str, answer: SearchAnswer | Failure) -> Answer:
     if isinstance(answer, FAILURES):
         return _refused(answer)
-    return Answer(200, {"collection": collection, **replies.search_reply(answer)})
+    return Answer(200, replies.search_reply(collection, answer))
 
 
 def _added(collection: str, answer: AddAnswer | Failure) -> Answer:
