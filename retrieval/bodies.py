@@ -9,7 +9,7 @@ from retrieval.fields import Fields, is_strict
 from retrieval.openapi.components import Components, Schema
 from retrieval.openapi.forms import as_form
 from retrieval.openapi.operations import PICTURES, Errors
-from retrieval.openapi.pictures import BASE64, EXAMPLE, EXAMPLE_URL, FILE, beside_a_picture, closed
+from retrieval.openapi.pictures import BASE64, EXAMPLE, EXAMPLE_URL, FILE, beside_a_picture, closed, form_with_a_picture
 from retrieval.payload import FORMS, Payload, read_fields, read_payload, refuse_files
 from retrieval.settings import InputSettings
 
@@ -73,14 +73,15 @@ class Pictures:
         images = {"type": "array", "minItems": 1, "items": {"anyOf": [item, BASE64]}}
         about = "Several pictures, at most `input.max_batch` (32)."
         listed = {"images": {**images, "description": about}}
-        json = self._either(components, "", beside_a_picture(one), _beside(listed, several))
+        single = beside_a_picture(one, {"images": {"type": "null"}})
+        json = self._either(components, "", single, _beside(listed, several))
         files = {
             "images": {"type": "array", "minItems": 1, "items": FILE, "description": about},
             "items": _items(components.request(self.each)),
         }
         one, several = as_form(one, components), as_form(several, components)
-        upload = self._either(components, "Upload", beside_a_picture(one, {"image": FILE}), _beside(files, several))
-        text = components.put(f"{self.name}OneForm", beside_a_picture(one))
+        upload = self._either(components, "Upload", form_with_a_picture(one, {"image": FILE}), _beside(files, several))
+        text = components.put(f"{self.name}OneForm", form_with_a_picture(one))
         return {JSON: {**json, **_named(self._examples(components))}, MULTIPART: upload, URLENCODED: {"schema": text}}
 
     def _either(self, components: Components, kind: str, one: Schema, several: Schema) -> Schema:
@@ -124,7 +125,8 @@ class Sides:
         """JSON, or a form with files or JSON as text."""
         whole = components.fields(self.fields)
         picture = components.put("Picture", beside_a_picture({}))
-        side = components.put("Side", {"oneOf": [picture, components.request(self.stored)]})
+        about = 'A picture, `{"base64": ...}` or `{"url": ...}`, or a stored one: `{"id": ..., "collection": ...}`.'
+        side = components.put("Side", {"description": about, "oneOf": [picture, components.request(self.stored)]})
         text = {"type": "string", "contentMediaType": JSON, "contentSchema": side}
         form = as_form(whole, components)
         sent = {name: _two(each, fields) for name, each, fields in (("", side, whole), ("Form", text, form))}

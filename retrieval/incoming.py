@@ -80,7 +80,7 @@ class Compare(ServiceResource):
         about = parse_json(given) if isinstance(given, str) else given
         if not isinstance(about, dict):
             raise BadPayload('give a picture as {"url": ...}, {"base64": ...} or {"id": ...}, or a file')
-        if about.get("id") is not None:
+        if "id" in about:
             stored = StoredFields.of(about, strict=True)
             return Stored(stored.collection or collection, stored.id)
         rest = {name: value for name, value in about.items() if value is not None}

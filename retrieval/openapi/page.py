@@ -1,6 +1,7 @@
 """The document as one page of HTML: no script, nothing from elsewhere, readable without either."""
 
 import json
+import re
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from retrieval.openapi.components import Schema
 
@@ -34,6 +36,7 @@ def page(document: dict[str, Any]) -> str:
     """All operations with their fields, replies and examples."""
     loader = FileSystemLoader(FOLDER)
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment.filters["code"] = _code
     reader = _Reader(document)
     return environment.get_template("page.html").render(
         info=document["info"], operations=list(reader.operations()), style=STYLE
@@ -55,6 +58,7 @@ class _Reader:
                     "method": method.upper(),
                     "path": path,
                     "about": about,
+                    "deprecated": about.get("deprecated", False),
                     "rows": [*map(self._parameter, about.get("parameters", [])), *self._sent(about)],
                     "commands": list(_commands(method, path, about)),
                     "replies": [(status, each, _example(each)) for status, each in about["responses"].items()],
@@ -71,11 +75,12 @@ class _Reader:
         if not content:
             return []
         schema = self._resolved(content["application/json"]["schema"])
+        kinds = [self._resolved(each) for each in schema.get("oneOf", [schema])]
         rows: dict[str, Row] = {}
-        for each in map(self._resolved, schema.get("oneOf", [schema])):
-            for name, field in each["properties"].items():
-                row = Row(name, self._kind(field), name in each.get("required", ()), self._about(field))
-                rows.setdefault(name, row)
+        for name, field in (each for kind in kinds for each in kind["properties"].items()):
+            required = all(name in kind.get("required", ()) for kind in kinds)
+            if not _is_idle(field):
+                rows.setdefault(name, Row(name, self._kind(field), required, self._about(field)))
         return list(rows.values())
 
     def _kind(self, schema: Schema) -> str:
@@ -84,21 +89,39 @@ class _Reader:
             return " | ".join(json.dumps(each) for each in schema["enum"])
         if "const" in schema:
             return json.dumps(schema["const"])
-        parts = [each for key in ("anyOf", "oneOf") for each in schema.get(key, []) if "type" in self._resolved(each)]
-        if parts and "type" not in schema:
-            return " or ".join(dict.fromkeys(self._kind(each) for each in parts))
+        if "type" not in schema:
+            return " or ".join(dict.fromkeys(self._kind(each) for each in _parts(schema)))
         limits = [text.format(schema[key]) for key, text in LIMITS.items() if key in schema]
-        return ", ".join([str(schema.get("type", "any")), *limits])
+        kind = schema["type"] if isinstance(schema["type"], str) else schema["type"][0]  # the other is null
+        return ", ".join([kind, *limits])
 
     def _about(self, schema: Schema) -> str:
-        told = schema.get("description") or self._resolved(schema).get("description", "")
+        told = next((each["description"] for each in self._within(schema) if "description" in each), "")
         default = schema.get("default")
-        return f"{told} Default: {json.dumps(default)}." if default not in (None, []) else str(told)
+        return f"{told} Default: `{json.dumps(default)}`." if default not in (None, []) else str(told)
+
+    def _within(self, schema: Schema) -> list[Schema]:
+        return [schema, self._resolved(schema), *map(self._resolved, _parts(schema))]
 
     def _resolved(self, schema: Schema) -> Schema:
         reference = schema.get("$ref")
         found: Schema = self._document["components"]["schemas"][reference.rpartition("/")[2]] if reference else schema
         return found
+
+
+def _parts(schema: Schema) -> list[Schema]:
+    parts = [each for key in ("anyOf", "oneOf") for each in schema.get(key, [])]
+    return [each for each in parts if each.get("type") != "null"]
+
+
+def _is_idle(field: Schema) -> bool:
+    """Whether a newcomer need not know of it."""
+    return field.get("type") == "null" or field.get("deprecated", False)
+
+
+def _code(text: str) -> Markup:
+    """`names` between backticks as they are meant."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704  # escaped before
 
 
 def _commands(method: str, path: str, about: Schema) -> Iterator[str]:

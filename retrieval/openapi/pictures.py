@@ -36,13 +36,28 @@ SENT: dict[str, Schema] = {
     },
 }
 WAYS: list[Schema] = [{"required": ["url"]}, {"required": ["base64"]}, {"required": ["type", "data"]}]
-FILE: Schema = {"type": "string", "format": "binary", "description": "The picture's file."}
+FILE: Schema = {
+    "type": "string",
+    "contentMediaType": "application/octet-stream",
+    "description": "The picture's file.",
+}
 
 
 def beside_a_picture(fields: Schema, more: dict[str, Schema] | None = None) -> Schema:
-    """An object with one picture and these fields; `more` are further ways to give the picture."""
-    ways = [*WAYS, *({"required": [name]} for name in more or {})]
-    return closed({**SENT, **(more or {}), **fields.get("properties", {})}, fields, oneOf=ways)
+    """An object with one picture and these fields. In JSON, a way to give it that is null is not given."""
+    nullable = ("url", "base64", "data")
+    sent = SENT | {name: {**SENT[name], "type": ["string", "null"]} for name in nullable}
+    ways = [
+        {**way, "properties": {name: {"type": "string" if name in way["required"] else "null"} for name in nullable}}
+        for way in WAYS
+    ]
+    return closed({**sent, **(more or {}), **fields.get("properties", {})}, fields, oneOf=ways)
+
+
+def form_with_a_picture(fields: Schema, files: dict[str, Schema] | None = None) -> Schema:
+    """The same of a form, which has no null; `files` are further ways to give the picture."""
+    ways = [*WAYS, *({"required": [name]} for name in files or {})]
+    return closed({**SENT, **(files or {}), **fields.get("properties", {})}, fields, oneOf=ways)
 
 
 def closed(properties: dict[str, Schema], fields: Schema, required: tuple[str, ...] = (), **more: Any) -> Schema:
