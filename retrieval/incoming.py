@@ -83,7 +83,7 @@ class Compare(ServiceResource):
         if "id" in about:
             stored = StoredFields.of(about, strict=True)
             return Stored(stored.collection or collection, stored.id)
-        rest = {name: value for name, value in about.items() if value is not None}
+        rest = dict(about)
         image = take_image(rest, limits)
         NoFields.of(rest, strict=True)
         return image

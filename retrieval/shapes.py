@@ -64,6 +64,7 @@ class Problem(TypedDict):
     title: Annotated[str, Field(examples=["Bad payload"])]
     status: Annotated[int, Field(ge=400, le=599, examples=[400])]
     detail: Annotated[str, Field(min_length=1, examples=["topk: unknown field"])]
+    reason: NotRequired[Annotated[str, Field(description="A word for programs, where there is one to be said.")]]
 
 
 class DuplicateProblem(Problem):
