@@ -35,7 +35,9 @@ def check(method: str, path: str, status: int, headers: Mapping[str, str], conte
     _check(kind in media if media else not content, f"{where}: an undocumented content type {kind!r}")
     for name, header in reply.get("headers", {}).items():
         _check(not header.get("required") or name in headers, f"{where}: without the header {name}")
-    if content and kind.endswith("json"):
+    for line in (content or b"").splitlines() if kind == LINES else ():
+        _check_shape(where, json.loads(line), media[kind]["x-line"])
+    if kind in ("application/json", "application/problem+json") and content is not None:
         _check_shape(where, json.loads(content), media[kind]["schema"])
 
 
