@@ -133,8 +133,8 @@ def read_fields(request: Request, several: tuple[str, ...] = ()) -> dict[str, An
 
 def take_image(fields: dict[str, Any], limits: InputSettings) -> ImageSource:
     """The one picture among `fields`, removed from them; null counts as not given. Raises BadPayload."""
-    given = {name: fields.pop(name) for name in ("url", "base64", "data", "image") if name in fields}
-    given = {name: value for name, value in given.items() if value is not None or name == "image"}
+    given = {name: fields.pop(name, None) for name in ("url", "base64", "data", "image")}
+    given = {name: value for name, value in given.items() if value is not None}
     if len(given) != 1:
         raise BadPayload(f"{'More than one' if given else 'No'} picture given; {HOW}.")
     ((name, value),) = given.items()

@@ -46,7 +46,7 @@ FILE: Schema = {
 def beside_a_picture(fields: Schema, more: dict[str, Schema] | None = None) -> Schema:
     """An object with one picture and these fields. In JSON, a way to give it that is null is not given."""
     nullable = ("url", "base64", "data")
-    sent = SENT | {name: {**SENT[name], "type": ["string", "null"]} for name in nullable}
+    sent = SENT | {name: {**SENT[name], "type": ["string", "null"]} for name in nullable} | {"image": {"type": "null"}}
     ways = [
         {**way, "properties": {name: {"type": "string" if name in way["required"] else "null"} for name in nullable}}
         for way in WAYS
