@@ -10,6 +10,7 @@ from index_store import KeyRing
 from retrieval import curation_resources, incoming, request_log, resources
 from retrieval.access import Access
 from retrieval.allowances import Allowances
+from retrieval.openapi import contract
 from retrieval.problems import ServiceApi, http_problem, refuse, unexpected
 from retrieval.server import serve
 from retrieval.service import Service
@@ -31,7 +32,10 @@ ROUTES = (
     (resources.Healthz, "healthz", "/healthz"),
     (resources.Readyz, "readyz", "/readyz"),
     (resources.Metrics, "metrics", "/metrics"),
+    (contract.OpenApi, "openapi", "/openapi.json"),
+    (contract.Docs, "docs", "/docs"),
 )
+CONTRACT = contract.Contract(ROUTES)
 
 
 def create_app(settings: Settings, allowances: Allowances | None = None) -> Flask:
@@ -49,6 +53,7 @@ def create_app(settings: Settings, allowances: Allowances | None = None) -> Flas
     app.config["MAX_FORM_PARTS"] = settings.input.max_batch + MORE_PARTS
     app.url_map.merge_slashes = False  # /images//a is no other name of /images/a, which a DELETE would follow
     app.config["RESTFUL_JSON"] = {"ensure_ascii": False}
+    app.extensions["contract"] = CONTRACT
     app.extensions["metrics"] = metrics = Metrics()
     app.extensions["service"] = service = Service(settings, metrics).start()
     metrics.register(State(service))

@@ -1,7 +1,7 @@
 """HTTP replies as plain values, so that they can be gathered, written down, and given again."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -13,7 +13,7 @@ class Answer:
     """A status, a JSON body, and where what was made can be found."""
 
     status: int
-    body: dict[str, Any]
+    body: Mapping[str, Any]
     location: str | None = None
 
     @classmethod

@@ -6,7 +6,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.task import WSGITask
 from werkzeug.exceptions import HTTPException, RequestTimeout, default_exceptions
 
@@ -24,6 +24,16 @@ FAREWELL_S = 1.0  # when stopping, for so long a request that is on its way on a
 
 class Stranger(HTTPException):
     """Whoever wants to send a large body and is not known."""
+
+
+class Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no type hints
+    """Reads a request."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """Of a body with a length and in chunks, a proxy in front may see another end than we do."""
+        super().parse_header(header_plus)
+        if self.chunked and "CONTENT_LENGTH" in self.headers:
+            raise ParsingError("Content-Length and Transfer-Encoding in one request")
 
 
 class Task(WSGITask):  # type: ignore[misc]  # waitress has no type hints
@@ -62,6 +72,7 @@ class RefusalTask(Task):
 class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no type hints
     """A connection. Its state and since when it is in it are looked at every second."""
 
+    parser_class = Parser
     task_class = Task
     error_task_class = RefusalTask
     request: Any  # being received

@@ -15,6 +15,8 @@ from retrieval.strict_json import parse_json
 DEFAULT_COLLECTION = "default"
 COLLECTION_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 MAX_ID = 512
+# For those who read the document; valid_id says all of it, about more characters than an expression should name.
+ID_PATTERN = r"^[^\\/\x00-\x1f\x7f-\x9f]+(/[^\\/\x00-\x1f\x7f-\x9f]+)*$"
 MAX_METADATA_BYTES = 65536
 
 
@@ -51,12 +53,25 @@ def _names(value: Any) -> Any:
     return tuple(dict.fromkeys(given))
 
 
-CollectionName = Annotated[str, Field(pattern=COLLECTION_PATTERN)]
-ImageId = Annotated[str, AfterValidator(valid_id)]
-Metadata = Annotated[dict[str, Any], BeforeValidator(from_text), AfterValidator(_valid_metadata)]
+CollectionName = Annotated[str, Field(pattern=COLLECTION_PATTERN, examples=[DEFAULT_COLLECTION])]
+ImageId = Annotated[
+    str,
+    AfterValidator(valid_id),
+    Field(
+        description="A name or a relative path; no part of it is empty, '.' or '..'.",
+        examples=["cats/1.jpg"],
+        json_schema_extra={"minLength": 1, "maxLength": MAX_ID, "pattern": ID_PATTERN},
+    ),
+]
+Metadata = Annotated[
+    dict[str, Any],
+    BeforeValidator(from_text),
+    AfterValidator(_valid_metadata),
+    Field(description=f"Anything of yours, at most {MAX_METADATA_BYTES} bytes as JSON."),
+]
 Score = Annotated[float, Field(ge=-1, le=1)]
 Precision = Annotated[float, Field(gt=0, lt=1)]
-Names = Annotated[tuple[CollectionName, ...], BeforeValidator(_names), Field(max_length=16)]
+Names = Annotated[tuple[CollectionName, ...], Field(max_length=16), BeforeValidator(_names)]
 
 
 class Fields(BaseModel):

@@ -10,18 +10,20 @@ from typing import Any
 from flask import request, url_for
 from werkzeug.datastructures import FileStorage
 
-from index_store import Once, StorageFull
-from retrieval import observing, replies
+from index_store import FingerprintMismatch, KeyReused, Once, StorageFull, UnknownCollection, UnknownImage
+from retrieval import observing, replies, shapes
 from retrieval.access import charge
 from retrieval.answer import Answer, several
 from retrieval.answers import AddAnswer, SearchAnswer
+from retrieval.bodies import Pictures, SentPictures, SentSides, Sides
 from retrieval.callers import caller
 from retrieval.comparer import Side
-from retrieval.errors import BadPayload, IdTaken, InputError
-from retrieval.fields import DEFAULT_COLLECTION, is_strict
+from retrieval.errors import BadPayload, IdTaken, InputError, NotCalibrated
+from retrieval.fields import DEFAULT_COLLECTION
+from retrieval.openapi.operations import STORE, operation
 from retrieval.options import NewPicture, Receipt, Stored
-from retrieval.payload import ImageSource, Payload, read_fields, read_payload, refuse_files, take_image, uploaded
-from retrieval.problems import body, body_of
+from retrieval.payload import ImageSource, Payload, take_image, uploaded
+from retrieval.problems import REPLAYED, body, body_of
 from retrieval.query import FAILURES, Failure
 from retrieval.resource import Reply, ServiceResource
 from retrieval.schemas import AddFields, BatchFields, CompareFields, ItemFields, NoFields, SearchFields, StoredFields
@@ -35,30 +37,38 @@ KEYED_IDS = uuid.UUID("5b5b7f0e-3c0c-4f0e-9a55-0c6f2f0c6b1d")
 class Search(ServiceResource):
     """POST a picture, or several; reply with the nearest remembered ones of each, best first."""
 
-    def post(self) -> Reply:
-        payload = read_payload(request, self.service.settings.input)
-        fields = SearchFields.of(payload.fields, is_strict(request))
+    @operation(
+        "Find the stored pictures that are nearest to one, or to each of several",
+        body=Pictures("Search", one=SearchFields, several=SearchFields, each=NoFields),
+        gives={200: shapes.Found | shapes.FoundSeveral},
+        raises=(*STORE, UnknownCollection, FingerprintMismatch, NotCalibrated),
+    )
+    def post(self, sent: SentPictures) -> Reply:
+        fields: SearchFields = sent.fields
         self.allow(fields.collection)
-        charge(len(payload.images))
-        NoFields.of_each(payload.items, is_strict(request))
+        charge(len(sent.payload.images))
         options = fields.options(self.service.settings.search.refine_depth)
-        found = self.service.retriever.search(payload.images, options)
+        found = self.service.retriever.search(sent.payload.images, options)
         answers = [_found(fields.collection, each) for each in found]
         repeats = [[] if isinstance(each, FAILURES) else replies.repeats(each) for each in found]
-        return _gathered(payload, answers, [{"repeats": each} for each in repeats]).response()
+        return _gathered(sent.payload, answers, [{"repeats": each} for each in repeats]).response()
 
 
 class Compare(ServiceResource):
     """POST two pictures, sent or stored; reply with how they relate."""
 
-    def post(self) -> Reply:
-        fields = read_fields(request)
-        given = [(name, fields.pop(name, None)) for name in ("a", "b")]
-        refuse_files(fields)
-        options = CompareFields.of(fields, is_strict(request)).options()
+    @operation(
+        "Compare two pictures, sent or stored",
+        body=Sides(CompareFields, StoredFields),
+        gives={200: shapes.Compared},
+        raises=(*STORE, UnknownCollection, UnknownImage, FingerprintMismatch, NotCalibrated),
+    )
+    def post(self, sent: SentSides) -> Reply:
+        options = sent.fields.options()
         if options.collection:
             self.allow(options.collection)
-        one, other = (self._side(name, side, options.collection or DEFAULT_COLLECTION) for name, side in given)
+        sides = (self._side(name, side, options.collection or DEFAULT_COLLECTION) for name, side in sent.sides.items())
+        one, other = sides
         return replies.comparison_reply(self.service.engine.comparer.compare(one, other, options))
 
     def _side(self, name: str, given: Any, collection: str) -> Side:
@@ -76,11 +86,11 @@ class Compare(ServiceResource):
         about = parse_json(given) if isinstance(given, str) else given
         if not isinstance(about, dict):
             raise BadPayload('give a picture as {"url": ...}, {"base64": ...} or {"id": ...}, or a file')
-        if about.get("id") is not None:
+        if "id" in about:
             stored = StoredFields.of(about, strict=True)
             self.allow(stored.collection or collection)
             return Stored(stored.collection or collection, stored.id)
-        rest = {name: value for name, value in about.items() if value is not None}
+        rest = dict(about)
         image = take_image(rest, limits)
         NoFields.of(rest, strict=True)
         return image
@@ -89,16 +99,25 @@ class Compare(ServiceResource):
 class Add(ServiceResource):
     """POST a picture, or several, to be remembered, now or (`wait` false) by the next ingest."""
 
-    def post(self) -> Reply:
-        payload = read_payload(request, self.service.settings.input)
-        strict = is_strict(request)
-        fields = (BatchFields if payload.is_batch else AddFields).of(payload.fields, strict)
-        self.allow(fields.collection, *fields.against)
-        charge(len(payload.images))
-        own = [fields] if isinstance(fields, AddFields) else ItemFields.of_each(payload.items, strict)
-        once = self._once(payload)
-        act = self._add if fields.wait else self._queue
-        return act(payload, fields, own, once).response()
+    @operation(
+        "Add a picture, or several, unless they are duplicates where that is asked for",
+        body=Pictures("Add", one=AddFields, several=BatchFields, each=ItemFields),
+        gives={
+            200: shapes.AddedSeveral,
+            201: shapes.Added,
+            202: shapes.Queued,
+            409: shapes.DuplicateProblem,
+        },
+        raises=(*STORE, UnknownCollection, FingerprintMismatch, NotCalibrated, IdTaken, KeyReused, StorageFull),
+        takes=(KEY,),
+        sends={200: (REPLAYED,), 201: ("Location", REPLAYED), 202: (REPLAYED,), 409: (REPLAYED,)},
+    )
+    def post(self, sent: SentPictures) -> Reply:
+        self.allow(sent.fields.collection, *sent.fields.against)
+        charge(len(sent.payload.images))
+        once = self._once(sent.payload)
+        act = self._add if sent.fields.wait else self._queue
+        return act(sent.payload, sent.fields, sent.own, once).response()
 
     def _add(self, payload: Payload, fields: BatchFields, own: Sequence[ItemFields], once: Once | None) -> Answer:
         def answer(added: Sequence[AddAnswer | Failure]) -> Answer:
@@ -128,7 +147,7 @@ class Add(ServiceResource):
         except (InputError, IdTaken, StorageFull) as error:
             return _refused(error)
         observing.watch().added("queued")
-        return Answer(202, {"id": queued, "status": "queued", "collection": fields.collection})
+        return Answer(202, replies.queued_reply(fields.collection, queued))
 
     def _once(self, payload: Payload) -> Once | None:
         """What the header says. The pictures and fields are part of it: a key stands for one request."""
@@ -158,7 +177,7 @@ def _found(collection: str, answer: SearchAnswer | Failure) -> Answer:
     if isinstance(answer, FAILURES):
         return _refused(answer)
     observing.watch().searched(answer.outcome)
-    return Answer(200, {"collection": collection, **replies.search_reply(answer)})
+    return Answer(200, replies.search_reply(collection, answer))
 
 
 def _added(collection: str, answer: AddAnswer | Failure) -> Answer:

@@ -44,7 +44,8 @@ from retrieval.errors import (
 )
 
 log = logging.getLogger(__name__)
-REPLAYED = {"Idempotency-Replayed": "true"}
+INTERNAL = (500, "internal-error")
+REPLAYED = "Idempotency-Replayed"
 STATUS: dict[type[Exception], int] = {
     BadPayload: 400,
     SamePicture: 400,
@@ -94,7 +95,7 @@ def refuse() -> None:
 
 def http_problem(error: HTTPException) -> Response:
     """The problem document of what Flask itself refuses, with the headers that belong to it, such as Allow."""
-    response = problem(error.code or 500, _slug(error.name), error.description or error.name)
+    response = problem(error.code or 500, slug_of(error.name), error.description or error.name)
     response.headers.update([(name, value) for name, value in error.get_headers() if name != "Content-Type"])
     return response
 
@@ -102,13 +103,13 @@ def http_problem(error: HTTPException) -> Response:
 def _explained(error: Exception) -> Response | None:
     """The problem document of a domain or HTTP error; None of any other."""
     if isinstance(error, AnsweredBefore):
-        return Answer.read(error.answer).response(**REPLAYED)
-    status = _status_of(error)
-    if status is not None:
-        if status >= 500 and not isinstance(error, NotReady):
+        return Answer.read(error.answer).response(**{REPLAYED: "true"})
+    kind = _kind_of(error)
+    if kind is not None:
+        if STATUS[kind] >= 500 and not isinstance(error, NotReady):
             log.error("%s: %s", type(error).__name__, error)
-        more = {"reason": error.reason} if isinstance(error, NotReady) else {}
-        response = problem(status, _slug(type(error).__name__), str(error), **more)
+        more: dict[str, Any] = {"reason": error.reason} if isinstance(error, NotReady) else {}
+        response = problem(*described(kind), str(error), **more)
         response.headers.extend(error.headers if isinstance(error, AccessDenied) else {})
         return response
     return http_problem(error) if isinstance(error, HTTPException) else None
@@ -118,7 +119,7 @@ def unexpected(error: Exception) -> Response:
     """The problem document of a defect of ours; what it was goes to the log, not to the client."""
     log.error("unexpected %s", type(error).__name__, exc_info=error)
     detail = f"The service failed to answer this request; its log says why, under the request id {g.request_id}."
-    return problem(500, "internal-error", detail)
+    return problem(*INTERNAL, detail)
 
 
 def problem(status: int, slug: str, detail: str, **more: Any) -> Response:
@@ -130,20 +131,35 @@ def problem(status: int, slug: str, detail: str, **more: Any) -> Response:
 
 
 def body(status: int, slug: str, detail: str, **more: Any) -> dict[str, Any]:
-    """A problem document; `more` are members of its own."""
+    """The problem document of a request, or of a picture in it; `more` are members of its own."""
     observing.watch().refused(slug)
+    return document(status, slug, detail, **more)
+
+
+def document(status: int, slug: str, detail: str, **more: Any) -> dict[str, Any]:
+    """The same of no request."""
     about = {"type": f"urn:imageretrieval:{slug}", "title": slug.replace("-", " ").capitalize(), "status": status}
     return {**about, "detail": detail, **more}
 
 
 def body_of(error: Exception) -> dict[str, Any]:
     """The problem document of a domain error of the table."""
-    return body(_status_of(error) or 500, _slug(type(error).__name__), str(error))
+    kind = _kind_of(error)
+    return body(*(described(kind) if kind else INTERNAL), str(error))
 
 
-def _status_of(error: Exception) -> int | None:
-    return next((status for kind, status in STATUS.items() if isinstance(error, kind)), None)
+def described(kind: type[Exception]) -> tuple[int, str]:
+    """The status and the slug of an error of the table, or of Flask's."""
+    if issubclass(kind, HTTPException):
+        return kind.code or 500, slug_of(kind().name)
+    return STATUS[kind], slug_of(kind.__name__)
 
 
-def _slug(name: str) -> str:
+def _kind_of(error: Exception) -> type[Exception] | None:
+    """What the table calls it: errors of one kind have one slug, whichever it is."""
+    return next((kind for kind in STATUS if isinstance(error, kind)), None)
+
+
+def slug_of(name: str) -> str:
+    """A name of a class or of a status as it stands in `type`."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])|[^A-Za-z]+", "-", name).strip("-").lower()

@@ -1,21 +1,32 @@
-"""Domain objects -> the JSON of the HTTP contract."""
+"""Domain objects -> the JSON of the HTTP contract, in the types of shapes.py and stored_shapes.py."""
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+
+from typing_extensions import TypedDict
 
 from index_store import Collection, CollectionStats, Group, ImageRecord, Job, KeptFacts, Pair
+from retrieval import shapes, stored_shapes
 from retrieval.answers import AddAnswer, SearchAnswer, Took
 from retrieval.calibration import Calibration
 from retrieval.comparer import Comparison
+from retrieval.duplicates import Page
 from retrieval.options import Mode
 from retrieval.verdicts import Verdict
 
 
-def search_reply(answer: SearchAnswer) -> dict[str, Any]:
+class _Named(TypedDict, total=False):
+    collection: str
+
+
+class _Refined(TypedDict, total=False):
+    refined_score: float
+
+
+def search_reply(collection: str, answer: SearchAnswer) -> shapes.Found:
     """What POST /search says of one picture."""
     return {
+        "collection": collection,
         "duplicate": answer.outcome == "duplicate",
         "verdict": answer.outcome,
         "matches": matches(answer.verdicts),
@@ -23,18 +34,23 @@ def search_reply(answer: SearchAnswer) -> dict[str, Any]:
     }
 
 
-def add_reply(collection: str, answer: AddAnswer) -> dict[str, Any]:
-    """What POST /add says of one picture that was compared."""
+def add_reply(collection: str, answer: AddAnswer) -> shapes.Added:
+    """What POST /add says of one picture that was stored."""
     return {
         "id": answer.id,
-        "status": answer.status,
+        "status": "added",
         "collection": collection,
         "matches": matches(answer.verdicts),
         "took_ms": took_ms(answer.took),
     }
 
 
-def comparison_reply(comparison: Comparison) -> dict[str, Any]:
+def queued_reply(collection: str, image_id: str) -> shapes.Queued:
+    """What POST /add says of one picture that waits in the inbox."""
+    return {"id": image_id, "status": "queued", "collection": collection}
+
+
+def comparison_reply(comparison: Comparison) -> shapes.Compared:
     """200 of POST /compare."""
     return {
         "score": comparison.score,
@@ -51,21 +67,21 @@ def confidence(value: float | None) -> float | None:
     return value if value in (None, 1.0) else min(round(value, 4), 0.9999)
 
 
-def repeats(answer: SearchAnswer) -> list[dict[str, Any]]:
+def repeats(answer: SearchAnswer) -> list[shapes.Repeat]:
     """The field `repeats` of a picture in a batch: earlier pictures of the batch that it is a copy of, best first."""
-    return [asdict(each) for each in answer.in_batch]
+    return [{"index": each.index, "score": each.score, "relation": each.relation} for each in answer.in_batch]
 
 
-def matches(verdicts: list[Verdict]) -> list[dict[str, Any]]:
+def matches(verdicts: list[Verdict]) -> list[shapes.Match]:
     """The field `matches`, best first."""
     return [_match(verdict) for verdict in verdicts]
 
 
-def _match(verdict: Verdict) -> dict[str, Any]:
+def _match(verdict: Verdict) -> shapes.Match:
     """`refined_score` only where the search was refined, `collection` only where several were searched."""
     match = verdict.match
-    refined = {} if match.refined_score is None else {"refined_score": match.refined_score}
-    named = {} if match.collection is None else {"collection": match.collection}
+    refined: _Refined = {} if match.refined_score is None else {"refined_score": match.refined_score}
+    named: _Named = {} if match.collection is None else {"collection": match.collection}
     return {
         **named,
         "id": match.image.id,
@@ -78,60 +94,113 @@ def _match(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def took_ms(took: Took) -> dict[str, float]:
+def took_ms(took: Took) -> shapes.Took:
     """The field `took_ms`."""
-    return {name: round(getattr(took, name), 2) for name in ("decode", "embed", "search", "total")}
+    return {
+        "decode": round(took.decode, 2),
+        "embed": round(took.embed, 2),
+        "search": round(took.search, 2),
+        "total": round(took.total, 2),
+    }
 
 
-def described_reply(collection: str, image: ImageRecord, kept: KeptFacts | None) -> dict[str, Any]:
+def described_reply(collection: str, image: ImageRecord, kept: KeptFacts | None) -> stored_shapes.DescribedImage:
     """`image_reply`, and what the catalog keeps of the picture itself."""
-    return {**image_reply(collection, image), "kept": asdict(kept) if kept else None}
+    return {**image_reply(collection, image), "kept": {"kind": kept.kind, "size": kept.size} if kept else None}
 
 
-def image_reply(collection: str, image: ImageRecord) -> dict[str, Any]:
+def image_reply(collection: str, image: ImageRecord) -> stored_shapes.Image:
     """A picture as the catalog knows it; `size` is in bytes."""
-    record = {**asdict(image), "collection": collection, "created_at": moment(image.created_at)}
-    del record["seq"]
-    return record
+    return {
+        "id": image.id,
+        "sha256": image.sha256,
+        "pixels_sha256": image.pixels_sha256,
+        "width": image.width,
+        "height": image.height,
+        "size": image.size,
+        "format": image.format,
+        "indeterminate": image.indeterminate,
+        "source": image.source,
+        "metadata": image.metadata,
+        "created_at": moment(image.created_at),
+        "collection": collection,
+    }
 
 
-def collection_reply(collection: Collection, threshold: float, stats: CollectionStats | None = None) -> dict[str, Any]:
-    """A collection, with figures of its index where `stats` are given."""
-    reply: dict[str, Any] = {
+def images_page(collection: str, images: Sequence[ImageRecord], following: int | None) -> stored_shapes.ImagesPage:
+    """200 of GET /images."""
+    return {"images": [image_reply(collection, image) for image in images], "next": following}
+
+
+def collection_reply(collection: Collection, threshold: float) -> stored_shapes.Collection:
+    """A collection, with the threshold that holds for it."""
+    return {
         "name": collection.name,
         "threshold": threshold,
         "fingerprint": collection.fingerprint,
         "dim": collection.dim,
         "created_at": moment(collection.created_at),
     }
-    if stats:
-        index = {"kind": stats.index_kind, "generation": stats.generation, "images": stats.indexed}
-        kept = {"images": stats.kept, "bytes": stats.kept_bytes}
-        reply |= {"images": stats.images, "kept": kept, "index": {**index, "pending": stats.pending}}
-    return reply
 
 
-def calibrations(found: Mapping[Mode, Calibration]) -> dict[str, Any]:
-    """By mode of search: thresholds by precision, null where too little is known, and what they rest on."""
+def described_collection(
+    collection: Collection, threshold: float, stats: CollectionStats, found: Mapping[Mode, Calibration]
+) -> stored_shapes.DescribedCollection:
+    """A collection with figures of its index, and its calibrations by mode of search."""
     return {
-        mode: {
-            "thresholds": each.thresholds,
-            "copies": each.copies,
-            "queries": each.queries,
-            "created_at": moment(each.created_at),
-        }
-        for mode, each in found.items()
+        **collection_reply(collection, threshold),
+        "images": stats.images,
+        "kept": {"images": stats.kept, "bytes": stats.kept_bytes},
+        "index": {
+            "kind": stats.index_kind,
+            "generation": stats.generation,
+            "images": stats.indexed,
+            "pending": stats.pending,
+        },
+        "calibrations": {mode: _calibration(each) for mode, each in found.items()},
     }
 
 
-def pair_reply(pair: Pair) -> dict[str, Any]:
+def _calibration(calibration: Calibration) -> stored_shapes.Calibration:
+    return {
+        "thresholds": calibration.thresholds,
+        "copies": calibration.copies,
+        "queries": calibration.queries,
+        "created_at": moment(calibration.created_at),
+    }
+
+
+def pair_reply(pair: Pair) -> stored_shapes.Pair:
     """What was said of two pictures."""
-    reply = {**asdict(pair), "created_at": moment(pair.created_at)}
-    del reply["number"]
-    return reply
+    return {
+        "a": pair.a,
+        "a_collection": pair.a_collection,
+        "b": pair.b,
+        "b_collection": pair.b_collection,
+        "verdict": pair.verdict,
+        "created_at": moment(pair.created_at),
+    }
 
 
-def group_reply(collection: str, against: str | None, group: Group) -> dict[str, Any]:
+def pairs_page(pairs: Sequence[Pair], following: int | None) -> stored_shapes.PairsPage:
+    """200 of GET /pairs."""
+    return {"pairs": [pair_reply(pair) for pair in pairs], "next": following}
+
+
+def groups_page(collection: str, page: Page) -> stored_shapes.GroupsPage:
+    """200 of GET /collections/NAME/duplicates."""
+    return {
+        "collection": collection,
+        "against": page.terms.against,
+        "keep": list(page.terms.policy.rules),
+        "threshold": page.terms.least,
+        "groups": [group_reply(collection, page.terms.against, group) for group in page.groups],
+        "current": page.current,
+        "next": page.next,
+    }
+
+
+def group_reply(collection: str, against: str | None, group: Group) -> stored_shapes.Group:
     """A duplicate group: its keeper, and what is superfluous beside it, the closest first."""
     return {
         "keeper": {**image_reply(against or collection, group.keeper), "kept_for": group.kept_for},
@@ -144,12 +213,23 @@ def group_reply(collection: str, against: str | None, group: Group) -> dict[str,
     }
 
 
-def job_reply(job: Job) -> dict[str, Any]:
+def job_reply(job: Job) -> stored_shapes.Job:
     """A job and how far it has come."""
-    moments = {name: moment(getattr(job, name)) for name in ("created_at", "started_at", "finished_at")}
-    return {**asdict(job), **moments}
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "collection": job.collection,
+        "options": job.options,
+        "state": job.state,
+        "created_at": moment(job.created_at),
+        "started_at": moment(job.started_at) if job.started_at else None,
+        "finished_at": moment(job.finished_at) if job.finished_at else None,
+        "progress": job.progress,
+        "result": job.result,
+        "error": job.error,
+    }
 
 
-def moment(when: datetime | None) -> str | None:
+def moment(when: datetime) -> str:
     """RFC 3339, UTC."""
-    return when.isoformat().replace("+00:00", "Z") if when else None
+    return when.isoformat().replace("+00:00", "Z")

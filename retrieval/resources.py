@@ -1,91 +1,139 @@
-"""Resources of what is remembered, of jobs and of the service: each reads the request, asks once, shapes the reply."""
+"""Resources of what is remembered, of jobs and of the service: each asks once and shapes the reply."""
 
 from typing import Any
 
 from flask import Response, current_app, request, url_for
 
-from index_store import CatalogUnavailable, UnknownJob
+from index_store import (
+    CatalogUnavailable,
+    CollectionExists,
+    FingerprintMismatch,
+    StorageFull,
+    UnknownCollection,
+    UnknownImage,
+    UnknownJob,
+)
 from index_store import Job as JobRecord
-from retrieval import replies
+from retrieval import replies, stored_shapes
+from retrieval.bodies import Plain
 from retrieval.callers import caller
-from retrieval.errors import BadPayload
+from retrieval.errors import BadPayload, NotReady
 from retrieval.fields import DEFAULT_COLLECTION, is_strict
-from retrieval.payload import read_fields
+from retrieval.openapi.operations import STORE, Text, operation
 from retrieval.problems import problem
 from retrieval.resource import Reply, ServiceResource
 from retrieval.schemas import CollectionQuery, ListQuery, NewCollection, NewJob, PatchCollection, PatchFields
 
 
 class Images(ServiceResource):
-    """GET what a collection holds, page by page, in the order of adding."""
+    """What a collection holds."""
 
-    def get(self) -> Reply:
-        query = ListQuery.of_query(request)
+    @operation(
+        "List the pictures of a collection, page by page, in the order of adding",
+        query=ListQuery,
+        gives={200: stored_shapes.ImagesPage},
+        raises=(*STORE, UnknownCollection),
+    )
+    def get(self, query: ListQuery) -> Reply:
         self.allow(query.collection)
         page = self.service.store.images(query.collection, query.after, query.limit)
-        more = page[-1].seq if len(page) == query.limit else None
-        return {"images": [replies.image_reply(query.collection, image) for image in page], "next": more}
+        return replies.images_page(query.collection, page, page[-1].seq if len(page) == query.limit else None)
 
 
 class Image(ServiceResource):
-    """GET, PATCH (its metadata) or DELETE one picture."""
+    """One picture."""
 
-    def get(self, image_id: str) -> Reply:
-        query = CollectionQuery.of_query(request)
+    @operation(
+        "Describe a picture",
+        query=CollectionQuery,
+        gives={200: stored_shapes.DescribedImage},
+        raises=(*STORE, UnknownCollection, UnknownImage),
+    )
+    def get(self, image_id: str, query: CollectionQuery) -> Reply:
         self.allow(query.collection)
         store = self.service.store
         image = store.image(query.collection, image_id)
         return replies.described_reply(query.collection, image, store.kept(query.collection, image_id))
 
-    def patch(self, image_id: str) -> Reply:
-        query = CollectionQuery.of_query(request)
+    @operation(
+        "Replace a picture's metadata",
+        query=CollectionQuery,
+        body=Plain(PatchFields),
+        gives={200: stored_shapes.Image},
+        raises=(*STORE, UnknownCollection, UnknownImage, StorageFull),
+    )
+    def patch(self, image_id: str, query: CollectionQuery, sent: PatchFields) -> Reply:
         self.allow(query.collection)
-        fields = PatchFields.of_body(request)
-        image = self.service.store.update_metadata(query.collection, image_id, fields.metadata)
+        image = self.service.store.update_metadata(query.collection, image_id, sent.metadata)
         return replies.image_reply(query.collection, image)
 
-    def delete(self, image_id: str) -> Reply:
-        query = CollectionQuery.of_query(request)
+    @operation(
+        "Forget a picture",
+        query=CollectionQuery,
+        gives={204: None},
+        raises=(*STORE, UnknownCollection, UnknownImage, StorageFull),
+    )
+    def delete(self, image_id: str, query: CollectionQuery) -> Reply:
         self.allow(query.collection)
         self.service.store.delete(query.collection, image_id)
         return Response(status=204)
 
 
 class Collections(ServiceResource):
-    """GET all collections, or POST a new, empty one."""
+    """All collections."""
 
+    @operation("List the collections", gives={200: stored_shapes.Collections}, raises=STORE)
     def get(self) -> Reply:
         threshold = self.service.engine.judges.threshold
         seen = [each for each in self.service.store.collections() if caller().sees(each.name)]
         return {"collections": [replies.collection_reply(each, threshold(each)) for each in seen]}
 
-    def post(self) -> Reply:
-        fields = NewCollection.of_body(request)
-        self.allow(fields.name)
-        made = self.service.store.create_collection(fields.name, fields.threshold)
+    @operation(
+        "Make a new, empty collection",
+        body=Plain(NewCollection),
+        gives={201: stored_shapes.Collection},
+        raises=(*STORE, CollectionExists, StorageFull),
+        sends={201: ("Location",)},
+    )
+    def post(self, sent: NewCollection) -> Reply:
+        self.allow(sent.name)
+        made = self.service.store.create_collection(sent.name, sent.threshold)
         reply = replies.collection_reply(made, self.service.engine.judges.threshold(made))
         return reply, 201, {"Location": url_for("collection", name=made.name)}
 
 
 class Collection(ServiceResource):
-    """GET a collection with its figures, PATCH its threshold, or DELETE it with all its pictures."""
+    """One collection."""
 
+    @operation(
+        "Describe a collection, with figures of its index and its calibrations",
+        gives={200: stored_shapes.DescribedCollection},
+        raises=(*STORE, UnknownCollection),
+    )
     def get(self, name: str) -> Reply:
         self.allow(name)
-        store = self.service.store
+        store, judges = self.service.store, self.service.engine.judges
         found = store.collection(name)
-        judges = self.service.engine.judges
-        reply = replies.collection_reply(found, judges.threshold(found), store.stats(found))
-        return reply | {"calibrations": replies.calibrations(judges.calibrations(found))}
+        return replies.described_collection(
+            found, judges.threshold(found), store.stats(found), judges.calibrations(found)
+        )
 
-    def patch(self, name: str) -> Reply:
+    @operation(
+        "Set a collection's threshold, or take it back",
+        body=Plain(PatchCollection),
+        gives={200: stored_shapes.Collection},
+        raises=(*STORE, UnknownCollection, StorageFull),
+    )
+    def patch(self, name: str, sent: PatchCollection) -> Reply:
         self.allow(name)
-        fields, strict = read_fields(request), is_strict(request)
-        if not strict and fields.get("threshold") in ("", "null"):  # a form has no null
-            fields["threshold"] = None
-        changed = self.service.store.set_threshold(name, PatchCollection.of(fields, strict).threshold)
+        changed = self.service.store.set_threshold(name, sent.threshold)
         return replies.collection_reply(changed, self.service.engine.judges.threshold(changed))
 
+    @operation(
+        "Delete a collection with all its pictures",
+        gives={204: None},
+        raises=(*STORE, UnknownCollection, StorageFull),
+    )
     def delete(self, name: str) -> Reply:
         self.allow(name)
         self.service.store.delete_collection(name)
@@ -93,18 +141,25 @@ class Collection(ServiceResource):
 
 
 class Jobs(ServiceResource):
-    """GET the newest maintenance jobs, or POST one to be started now."""
+    """Maintenance jobs."""
 
+    @operation("List the newest jobs", gives={200: stored_shapes.Jobs}, raises=STORE)
     def get(self) -> Reply:
         mine = [job for job in self.service.jobs.newest(collections=caller().collections) if _is_own(job)]
         return {"jobs": [replies.job_reply(job) for job in mine]}
 
-    def post(self) -> Reply:
-        fields = NewJob.of_body(request)
-        options = fields.checked_options(is_strict(request))
-        self.allow(fields.collection, *_against(options))
-        self._check(fields, options)
-        job = self.service.jobs.ask(fields.kind, fields.collection, options)
+    @operation(
+        "Start a job",
+        body=Plain(NewJob),
+        gives={202: stored_shapes.Job},
+        raises=(*STORE, UnknownCollection, FingerprintMismatch, StorageFull),
+        sends={202: ("Location",)},
+    )
+    def post(self, sent: NewJob) -> Reply:
+        options = sent.checked_options(is_strict(request))
+        self.allow(sent.collection, *_against(options))
+        self._check(sent, options)
+        job = self.service.jobs.ask(sent.kind, sent.collection, options)
         return replies.job_reply(job), 202, {"Location": url_for("job", job_id=job.id)}
 
     def _check(self, fields: NewJob, options: dict[str, Any]) -> None:
@@ -121,8 +176,9 @@ class Jobs(ServiceResource):
 
 
 class Job(ServiceResource):
-    """GET one maintenance job."""
+    """One maintenance job."""
 
+    @operation("Tell how far a job has come", gives={200: stored_shapes.Job}, raises=(*STORE, UnknownJob))
     def get(self, job_id: int) -> Reply:
         job = self.service.jobs.job(job_id)
         if not _is_own(job):
@@ -141,15 +197,17 @@ def _against(options: dict[str, Any]) -> list[str]:
 
 
 class Healthz(ServiceResource):
-    """GET whether the process is alive."""
+    """Liveness."""
 
+    @operation("Tell whether the process is alive", gives={200: stored_shapes.Alive})
     def get(self) -> Reply:
         return {"status": "alive"}
 
 
 class Readyz(ServiceResource):
-    """GET whether the process can answer: 503 with the reason while it cannot."""
+    """Readiness."""
 
+    @operation("Tell whether the process can answer, or why not", gives={200: stored_shapes.Ready}, raises=(NotReady,))
     def get(self) -> Reply:
         try:
             return {"status": "ready", "fingerprint": self.service.check_ready()}
@@ -158,8 +216,12 @@ class Readyz(ServiceResource):
 
 
 class Metrics(ServiceResource):
-    """GET how the service is doing, for Prometheus."""
+    """How the service is doing."""
 
+    @operation(
+        "Tell how the service is doing, for Prometheus",
+        gives={200: (Text("text/plain"), Text("application/openmetrics-text"))},
+    )
     def get(self) -> Reply:
         self.allow(None)
         page, content_type = current_app.extensions["metrics"].page(request.headers.get("Accept", ""))

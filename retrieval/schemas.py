@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from index_store import Policy
 from index_store.policy import DEFAULT as DEFAULT_POLICY
@@ -21,6 +21,12 @@ from retrieval.fields import (
 from retrieval.options import AddOptions, CompareOptions, Mode, SearchOptions
 from retrieval.refine_fields import Refine
 
+MODE = "`thorough` also looks for parts of the picture; `search.mode` unless given."
+THRESHOLD = "Score from which a match is a duplicate; null for none of its own."
+Searched = Annotated[CollectionName, Field(description="The collection.")]
+MinScore = Annotated[Score, Field(description="Leaves out what scores less.")]
+TargetPrecision = Annotated[Precision, Field(description="Takes the threshold from the calibration.")]
+
 
 def _valid_policy(keep: str) -> str:
     return ",".join(Policy.parse(keep).rules)
@@ -29,11 +35,13 @@ def _valid_policy(keep: str) -> str:
 class SearchFields(Fields):
     """POST /search, besides the pictures."""
 
-    collection: CollectionName = DEFAULT_COLLECTION
-    top_k: int | None = Field(default=None, ge=1)
-    min_score: Score | None = None
-    target_precision: Precision | None = None
-    mode: Mode | None = None
+    model_config = ConfigDict(json_schema_extra={"examples": [{"top_k": 3}]})
+
+    collection: Searched = DEFAULT_COLLECTION
+    top_k: int | None = Field(default=None, ge=1, description="Matches, at most; `search.top_k` unless given.")
+    min_score: MinScore | None = None
+    target_precision: TargetPrecision | None = None
+    mode: Mode | None = Field(default=None, description=MODE)
     refine: Refine | None = None
 
     @model_validator(mode="after")
@@ -53,9 +61,9 @@ class SearchFields(Fields):
 class CompareFields(Fields):
     """POST /compare, besides the two pictures."""
 
-    collection: CollectionName | None = None
-    target_precision: Precision | None = None
-    mode: Mode | None = None
+    collection: CollectionName | None = Field(default=None, description="Whose threshold and calibration count.")
+    target_precision: TargetPrecision | None = None
+    mode: Mode | None = Field(default=None, description=MODE)
 
     def options(self) -> CompareOptions:
         """The same as the Comparer takes it."""
@@ -66,29 +74,33 @@ class StoredFields(Fields):
     """A stored picture in a POST /compare."""
 
     id: ImageId
-    collection: CollectionName | None = None
+    collection: CollectionName | None = Field(default=None, description="The request's unless given.")
 
 
 class NoFields(Fields):
-    """What each picture of a POST /search has for itself."""
+    """What each picture of a POST /search has for itself, and what most URLs say: nothing."""
 
 
 class ItemFields(Fields):
     """What each picture of a POST /add has for itself."""
 
-    id: ImageId | None = None
+    model_config = ConfigDict(json_schema_extra={"examples": [{"id": "cats/1.jpg", "metadata": {"licence": "CC0"}}]})
+
+    id: ImageId | None = Field(default=None, description="Its name; one is made unless given.")
     metadata: Metadata = Field(default_factory=dict)
 
 
 class BatchFields(Fields):
     """What the pictures of a POST /add have in common."""
 
-    collection: CollectionName = DEFAULT_COLLECTION
-    on_duplicate: Literal["keep", "reject"] = "keep"
-    against: Names = ()
-    target_precision: Precision | None = None
-    mode: Mode | None = None
-    wait: bool = True
+    model_config = ConfigDict(json_schema_extra={"examples": [{"on_duplicate": "reject"}]})
+
+    collection: CollectionName = Field(default=DEFAULT_COLLECTION, description="Made by its first add.")
+    on_duplicate: Literal["keep", "reject"] = Field(default="keep", description="`reject` stores no duplicates.")
+    against: Names = Field(default=(), description="Collections that must hold no duplicate either.")
+    target_precision: TargetPrecision | None = None
+    mode: Mode | None = Field(default=None, description=MODE)
+    wait: bool = Field(default=True, description="false: it is kept in the inbox for the next ingest.")
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
@@ -107,22 +119,26 @@ class BatchFields(Fields):
 class AddFields(BatchFields, ItemFields):
     """POST /add with one picture, besides it."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"id": "cats/1.jpg", "on_duplicate": "reject"}]})
+
 
 class CollectionQuery(Fields):
     """Which collection a request is about."""
 
-    collection: CollectionName = DEFAULT_COLLECTION
+    collection: Searched = DEFAULT_COLLECTION
 
 
 class ListQuery(CollectionQuery):
     """GET /images."""
 
-    after: int = Field(default=0, ge=0, lt=2**63)
-    limit: int = Field(default=100, ge=1, le=1000)
+    after: int = Field(default=0, ge=0, lt=2**63, description="`next` of the page before.")
+    limit: int = Field(default=100, ge=1, le=1000, description="Entries of a page, at most.")
 
 
 class PatchFields(Fields):
-    """PATCH /images/ID."""
+    """PATCH /images/ID: what takes the place of the metadata that were there."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"metadata": {"licence": "CC0"}}]})
 
     metadata: Metadata
 
@@ -130,38 +146,57 @@ class PatchFields(Fields):
 class NewCollection(Fields):
     """POST /collections."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "cats", "threshold": 0.6}]})
+
     name: CollectionName
-    threshold: Score | None = None
+    threshold: Score | None = Field(default=None, description=THRESHOLD)
 
 
 class DuplicateOptions(Fields):
     """Which duplicate groups: `options` of POST /jobs {"kind": "duplicates"}; see docs/duplicates.md."""
 
-    keep: Annotated[str, AfterValidator(_valid_policy)] = DEFAULT_POLICY
-    min_score: Score | None = None
-    relation: Literal["near", "identical", "exact"] = "near"
-    against: CollectionName | None = None
+    keep: Annotated[str, AfterValidator(_valid_policy)] = Field(
+        default=DEFAULT_POLICY,
+        description="Who is kept: rules with commas between, the weightiest first.",
+    )
+    min_score: MinScore | None = None
+    relation: Literal["near", "identical", "exact"] = Field(default="near", description="Only copies of this kind.")
+    against: CollectionName | None = Field(default=None, description="Another collection, which is protected.")
 
 
 class DuplicatesQuery(DuplicateOptions):
     """GET /collections/NAME/duplicates."""
 
-    after: str | None = None
-    limit: int = Field(default=100, ge=1, le=1000)
+    after: str | None = Field(default=None, description="`next` of the page before, with the same parameters.")
+    limit: int = Field(default=100, ge=1, le=1000, description="Groups of a page, at most.")
 
 
 class PatchCollection(Fields):
     """PATCH /collections/NAME."""
 
-    threshold: Score | None
+    model_config = ConfigDict(json_schema_extra={"examples": [{"threshold": 0.6}]})
+
+    threshold: Score | None = Field(description=THRESHOLD)
+
+    @classmethod
+    def of(cls, fields: dict[str, Any], strict: bool, place: str = "") -> Self:
+        """A form has no null, so there it is written "null" or left empty. Raises BadPayload."""
+        if not strict and fields.get("threshold") in ("", "null"):
+            fields = {**fields, "threshold": None}
+        return super().of(fields, strict, place)
 
 
 class NewJob(Fields):
     """POST /jobs. What `options` may say depends on the kind: OPTIONS has those that take any."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"kind": "rebuild"}]})
+
     kind: Literal["ingest", "rebuild", "calibrate", "duplicates"]
-    collection: CollectionName | None = None
-    options: Annotated[dict[str, Any], BeforeValidator(from_text)] = Field(default_factory=dict)
+    collection: CollectionName | None = Field(default=None, description="All of them unless given.")
+    options: Annotated[dict[str, Any], BeforeValidator(from_text)] = Field(
+        default_factory=dict,
+        description="Of `duplicates`: those of GET /collections/NAME/duplicates but for paging.",
+    )
 
     @model_validator(mode="after")
     def _has_a_collection(self) -> Self:

@@ -13,9 +13,9 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from index_store import CatalogUnavailable, CollectionFigures, Figures, JobTotals
+from retrieval import VERSION
 from retrieval.gathering import VARIABLE
 from retrieval.service import Service
-from retrieval.version import VERSION
 
 log = logging.getLogger(__name__)
 MOST_COLLECTIONS = 200  # of more, the largest have figures of their own

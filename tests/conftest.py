@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from app import create_app
 from retrieval.settings import Settings, load_settings
 from tests import chosen
+from tests.documented import DocumentedClient
 
 MakeSettings = Callable[..., Settings]
 MakeClient = Callable[..., FlaskClient]
@@ -42,12 +43,13 @@ def settings(tmp_path: Path) -> MakeSettings:
 
 @pytest.fixture
 def make_client(settings: MakeSettings) -> Iterator[MakeClient]:
-    """Makes clients of services in this process, and closes those services at the end."""
+    """Makes clients of services in this process, which hold them to the document; closes those services at the end."""
     services = []
 
     def make(testing: bool = True, **changes: Any) -> FlaskClient:
         app = create_app(settings(**changes))
         app.testing = testing
+        app.test_client_class = DocumentedClient
         services.append(app.extensions["service"])
         return app.test_client()
 

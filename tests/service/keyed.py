@@ -59,6 +59,8 @@ def every_request() -> list[Asked]:
         Asked("healthz", "GET", "/healthz", of=None),
         Asked("readyz", "GET", "/readyz", of=None),
         Asked("metrics", "GET", "/metrics", of=None),
+        Asked("openapi", "GET", "/openapi.json", of=None),
+        Asked("docs", "GET", "/docs", of=None),
         Asked("collections", "POST", "/collections", {"name": "new"}, "new"),
         *requests_about(MINE),
     ]

@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import requests
 
 from tests import chosen
+from tests.documented import check
 from tests.service.asking import body
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,7 +37,10 @@ class Server:
         """One request; `options` are those of requests."""
         with requests.Session() as session:
             session.trust_env = False
-            return session.request(method, self.url + path, timeout=PATIENCE_S, **options)
+            answer = session.request(method, self.url + path, timeout=PATIENCE_S, **options)
+        asked = unquote(urlsplit(answer.request.url).path)
+        check(method, asked, answer.status_code, answer.headers, None if options.get("stream") else answer.content)
+        return answer
 
     def get(self, path: str) -> Any:
         """The JSON of a GET that must succeed."""

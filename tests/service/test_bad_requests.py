@@ -9,10 +9,12 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
 from tests.corpus import bad_pictures
+from tests.documented import check
 from tests.service.asking import body, jpeg
 from tests.service.server import Server, serving
 
@@ -209,7 +211,9 @@ def exchange(server: Server, bad: Bad) -> tuple[int, str, bytes]:
         with suppress(BrokenPipeError):  # refused before all of it was sent
             connection.request(bad.method, bad.path, content, bad.headers, encode_chunked=chunked)
         answer = connection.getresponse()
-        return answer.status, answer.headers.get("Content-Type", ""), answer.read()
+        content = answer.read()
+        check(bad.method, unquote(urlsplit(bad.path).path), answer.status, answer.headers, content)
+        return answer.status, answer.headers.get("Content-Type", ""), content
     finally:
         connection.close()
 
