@@ -40,13 +40,13 @@ class CatalogFile:
         try:
             self._lock = os.open(f"{path}{LOCK_SUFFIX}", os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
-            raise CatalogUnavailable(f"the catalog {path} cannot be used: {error.strerror}") from error
+            raise CatalogUnavailable(f"cannot be used: {error.strerror}", path) from error
         try:
             fcntl.flock(self._lock, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
         except BlockingIOError:
             self.close()
             users = "a service or a script has it open; stop that first" if alone else "a backup is being put back"
-            raise CatalogUnavailable(f"the catalog {path} cannot be used: {users}") from None
+            raise CatalogUnavailable(f"cannot be used: {users}", path) from None
 
     def remember(self) -> None:
         """Note which file it is, once it is open, and keep some room for the next time."""
@@ -64,8 +64,9 @@ class CatalogFile:
         """Raises CatalogUnavailable where the path leads elsewhere by now: what is written would be lost."""
         if self._inode is not None and self._now() != self._inode:
             raise CatalogUnavailable(
-                f"the catalog {self.path} was deleted or replaced while it was in use: put it back, or restart the "
-                "service to go on with what is there now"
+                "was deleted or replaced while it was in use: put it back, or restart the service to go on with "
+                "what is there now",
+                self.path,
             )
 
     def close(self) -> None:

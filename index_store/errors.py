@@ -38,7 +38,11 @@ class Superseded(StoreError):
 
 
 class CatalogUnavailable(StoreError):
-    """The catalog cannot be opened, read or written."""
+    """The catalog cannot be opened, read or written. `told` says so without its place, which is not for clients."""
+
+    def __init__(self, what: str, where: object = None) -> None:
+        self.told = what if where is None else f"the catalog {what}"
+        super().__init__(what if where is None else f"the catalog {where} {what}")
 
 
 class StorageFull(StoreError):

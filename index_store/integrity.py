@@ -25,7 +25,7 @@ def check_catalog(url: str, seconds: float) -> None:
         log.info("%g seconds were too few to look through all of the catalog (catalog.check_s)", seconds)
         return
     if trouble:
-        raise CatalogUnavailable(f"the catalog {path} cannot be used: {trouble}{DAMAGED}")
+        raise CatalogUnavailable(f"cannot be used: {trouble}{DAMAGED}", path)
 
 
 def trouble_in(path: Path, seconds: float = float("inf")) -> str:

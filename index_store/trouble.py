@@ -36,4 +36,4 @@ def _translated(where: str, error: Exception) -> CatalogUnavailable | StorageFul
     if code in FULL or getattr(cause, "sqlstate", None) == PG_DISK_FULL:
         return StorageFull(f"no room to write the catalog: {cause}; make room and try again; searches go on")
     advice = ADVICE.get(code & 0xFF, "") if code else ""
-    return CatalogUnavailable(f"the catalog {where} cannot be used: {cause}{advice}")
+    return CatalogUnavailable(f"cannot be used: {cause}{advice}", where)

@@ -17,7 +17,7 @@ from PIL import Image
 
 from retrieval.decoder import LOAD, strips
 from retrieval.decoding import Bounds, TookTooLong, check_pixels
-from retrieval.errors import BadImage, InputError, PictureTooLarge
+from retrieval.errors import BadImage, InputError, NoDecoder, PictureTooLarge
 
 ROOT = Path(__file__).resolve().parent.parent
 INHERITED = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "LANG")  # of the environment; the rest may hold secrets
@@ -118,7 +118,10 @@ class Decoders:
             if decoder.is_alive:
                 return decoder
             decoder.close()  # the system may end one to save memory
-        return Decoder()
+        try:
+            return Decoder()
+        except OSError as error:
+            raise NoDecoder(f"Pictures of this format cannot be decoded now: {error.strerror}; try again.") from error
 
     def forget(self) -> None:
         """In a process that was forked: the children are its parent's."""

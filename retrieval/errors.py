@@ -67,6 +67,10 @@ class CannotCalibrate(ServiceError):
     """Too few pictures of a collection can be read again to say what its scores are worth."""
 
 
+class NoDecoder(ServiceError):
+    """No process could be started to decode the picture in: the system has no memory or no room for one now."""
+
+
 class NotCalibrated(ServiceError):
     """Nobody knows which score gives the precision that is asked for; the message says how to find out."""
 

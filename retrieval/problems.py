@@ -34,6 +34,7 @@ from retrieval.errors import (
     Forbidden,
     IdTaken,
     NeedsJob,
+    NoDecoder,
     NotCalibrated,
     NotReady,
     PictureTooLarge,
@@ -70,6 +71,7 @@ STATUS: dict[type[Exception], int] = {
     KeyReused: 422,
     TooManyRequests: 429,
     NotReady: 503,
+    NoDecoder: 503,
     BatcherClosed: 503,
     ExtractorError: 503,
     CatalogUnavailable: 503,
@@ -109,7 +111,8 @@ def _explained(error: Exception) -> Response | None:
         if STATUS[kind] >= 500 and not isinstance(error, NotReady):
             log.error("%s: %s", type(error).__name__, error)
         more: dict[str, Any] = {"reason": error.reason} if isinstance(error, NotReady) else {}
-        response = problem(*described(kind), str(error), **more)
+        told = error.told if isinstance(error, CatalogUnavailable) else str(error)
+        response = problem(*described(kind), told, **more)
         response.headers.extend(error.headers if isinstance(error, AccessDenied) else {})
         return response
     return http_problem(error) if isinstance(error, HTTPException) else None

@@ -212,7 +212,7 @@ class Readyz(ServiceResource):
         try:
             return {"status": "ready", "fingerprint": self.service.check_ready()}
         except CatalogUnavailable as error:
-            return problem(503, "not-ready", str(error), reason="catalog")
+            return problem(503, "not-ready", error.told, reason="catalog")
 
 
 class Metrics(ServiceResource):

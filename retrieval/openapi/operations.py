@@ -15,6 +15,7 @@ from retrieval.errors import (
     FetchFailed,
     FetchRefused,
     Forbidden,
+    NoDecoder,
     NotReady,
     PictureTooLarge,
     TooManyRequests,
@@ -31,7 +32,16 @@ Errors = tuple[type[Exception], ...]
 COMMON: Errors = (BadPayload, Forbidden)  # what any operation may answer
 GUARDED: Errors = (Unauthorized, TooManyRequests, CatalogUnavailable, Overloaded)  # and any that takes a key, or waits
 STORE: Errors = (NotReady, CatalogUnavailable)
-PICTURES: Errors = (BadImage, PictureTooLarge, FetchRefused, FetchFailed, NoEmbedding, ExtractorError, BatcherClosed)
+PICTURES: Errors = (
+    BadImage,
+    PictureTooLarge,
+    FetchRefused,
+    FetchFailed,
+    NoEmbedding,
+    NoDecoder,
+    ExtractorError,
+    BatcherClosed,
+)
 
 
 class Body(Protocol):

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from retrieval.decoders import DECODERS
+from retrieval.decoders import DECODERS, Decoders
 from retrieval.decoding import Bounds, OpenFile, TimedFile, TookTooLong
-from retrieval.errors import BadImage
+from retrieval.errors import BadImage, NoDecoder
 from retrieval.picture import decode, undecoded
 from retrieval.settings import load_settings
 from tests.corpus import chunk, encoded, photo, png
@@ -56,6 +56,12 @@ def test_a_file_that_kills_its_decoder_is_bad_and_harms_no_other(child):
         file.decode()
     assert read_again()
     assert child not in [each._process.pid for each in DECODERS._idle]
+
+
+def test_a_child_that_cannot_be_started_is_no_fault_of_the_picture(monkeypatch, tmp_path):
+    monkeypatch.setattr("retrieval.decoders.ROOT", tmp_path / "gone")
+    with pytest.raises(NoDecoder, match="cannot be decoded now: No such file"), Decoders().one():
+        pass
 
 
 def test_one_that_hangs_is_given_up_and_its_process_ended(child):

@@ -153,6 +153,8 @@ def test_without_its_catalog_the_service_is_not_ready_and_says_so_and_can_still_
     answer = own.get("/readyz")
     assert (answer.status_code, answer.json["status"], answer.json["reason"]) == (503, 503, "catalog")
     assert "catalog" in answer.json["detail"]
+    for each in (answer, own.get("/images")):
+        assert str(file.parent) not in each.text  # where it lies is not for clients
     assert answer.json["type"] == "urn:imageretrieval:not-ready"
     assert own.get("/healthz").status_code == 200
     page = scrape(own)
