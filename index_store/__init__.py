@@ -12,6 +12,7 @@ from index_store.errors import (
     KeyNameTaken,
     KeyReused,
     SamePicture,
+    StorageFull,
     StoreError,
     Superseded,
     UnknownCollection,
@@ -23,6 +24,7 @@ from index_store.errors import (
 from index_store.figures import CollectionFigures, Figures
 from index_store.grouping import Found, Grouping, Link, Terms
 from index_store.groups import Group, Member, described, find_groups, grouping_of
+from index_store.integrity import check_catalog
 from index_store.jobs import Job, JobBoard, JobTotals
 from index_store.keys import SCOPES, ApiKey, KeyRing, Scope
 from index_store.marks import MarkedVectors, Marks
@@ -44,6 +46,7 @@ from index_store.records import (
 from index_store.reembedding import Reembedding
 from index_store.refine import Reciprocal, Refinement
 from index_store.relation import DUPLICATE, Facts, PictureFacts, Relation, relation
+from index_store.reserve import Reserve
 from index_store.scoring import score_of
 from index_store.settings import IndexSettings
 from index_store.store import ImageStore
@@ -96,9 +99,11 @@ __all__ = [
     "RefinedMatches",
     "Refinement",
     "Relation",
+    "Reserve",
     "Rules",
     "SamePicture",
     "Scope",
+    "StorageFull",
     "StoreError",
     "Superseded",
     "Terms",
@@ -107,6 +112,7 @@ __all__ = [
     "UnknownJob",
     "UnknownKey",
     "UnknownPair",
+    "check_catalog",
     "described",
     "find_groups",
     "grouping_of",

@@ -29,11 +29,14 @@ class Adding:
         self._make(name)
         scopes = [self._scope(each, images, rules) for each in (name, *rules.against)]
         admission = Admission(images, rules)
-        with self.searching.catalog.writing() as connection:
+        with self.searching.catalog.writing(adds=True) as connection:
             if recorded:
                 answers.check(connection, recorded.once)
             scopes = [self._as_it_stands(connection, scope) for scope in scopes]
             outcomes = admission.decide(connection, scopes[0].collection, scopes)
+            pairs = zip(images, outcomes, strict=True)
+            if arrivals := [image.arrival for image, each in pairs if image.arrival and each.status == "added"]:
+                answers.keep_arrivals(connection, arrivals)
             if recorded:
                 answers.keep(connection, recorded.once, recorded.encode(outcomes))
         return outcomes

@@ -1,9 +1,10 @@
 """First answers to requests that are sent again: kept in the transaction that carries the request out."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from time import CLOCK_BOOTTIME, clock_gettime
 
 from sqlalchemy import Connection, delete, insert, select
 
@@ -42,10 +43,15 @@ class Recorded:
     encode: Callable[[list[AddOutcome]], bytes]
 
 
+_ARRIVAL = " arrival/"  # no client's key begins with a space
+_ARRIVALS_KEPT = timedelta(days=7)
+_BEGUN, _BEGUN_AT = now(), clock_gettime(CLOCK_BOOTTIME)
+
+
 def check(connection: Connection, once: Once) -> None:
     """Raises AnsweredBefore with the first answer if there was one, KeyReused if that was to another request."""
     row = connection.execute(select(answers).where(answers.c.key == once.own_key)).one_or_none()
-    if row is None or row.created_at < now() - timedelta(seconds=once.keep_s):
+    if row is None or row.created_at < _oldest(once):
         return
     if row.request != once.request:
         raise KeyReused(f"the Idempotency-Key {once.key!r} was used for another request; make a new one for each")
@@ -54,8 +60,34 @@ def check(connection: Connection, once: Once) -> None:
 
 def keep(connection: Connection, once: Once, answer: bytes) -> None:
     """Note the first answer, within the transaction that it tells of, and drop those that are too old."""
-    moment = now()
-    old = answers.c.created_at < moment - timedelta(seconds=once.keep_s)
-    connection.execute(delete(answers).where(old))
-    values = {"key": once.own_key, "request": once.request, "answer": answer, "created_at": moment}
+    connection.execute(delete(answers).where(answers.c.created_at < _oldest(once)))
+    values = {"key": once.own_key, "request": once.request, "answer": answer, "created_at": now()}
     connection.execute(insert(answers).values(**values))
+
+
+def arrived(connection: Connection, arrivals: Sequence[str]) -> set[str]:
+    """Those of the files named that were taken in, if they were in the last days."""
+    keys = [_ARRIVAL + each for each in arrivals]
+    found = connection.scalars(select(answers.c.key).where(answers.c.key.in_(keys)))
+    return {key.removeprefix(_ARRIVAL) for key in found}
+
+
+def keep_arrivals(connection: Connection, arrivals: Sequence[str]) -> None:
+    """Note, within the transaction that takes them in, that files were; whoever did may die before they are moved."""
+    moment = now()
+    ours = answers.c.key.startswith(_ARRIVAL)
+    connection.execute(delete(answers).where(ours, answers.c.created_at < moment - _ARRIVALS_KEPT))
+    new = set(arrivals) - arrived(connection, arrivals)
+    rows = [{"key": _ARRIVAL + each, "request": "", "answer": b"", "created_at": moment} for each in sorted(new)]
+    if rows:
+        connection.execute(insert(answers), rows)
+
+
+def _oldest(once: Once) -> datetime:
+    """When an answer that is just old enough to be dropped was given.
+
+    Where the wall clock has jumped forth since this process began, the time that has really passed counts: a request
+    that was answered a minute ago must not be carried out again.
+    """
+    really = _BEGUN + timedelta(seconds=clock_gettime(CLOCK_BOOTTIME) - _BEGUN_AT)
+    return min(now(), really) - timedelta(seconds=once.keep_s)

@@ -30,6 +30,7 @@ from index_store.generation import (
     map_vectors,
 )
 from index_store.records import Collection, RebuildReport, Seqs
+from index_store.reserve import told_if_full
 from index_store.rows import VECTOR_DTYPE, vector_chunks
 from index_store.settings import IndexSettings
 from index_store.training import (
@@ -43,9 +44,11 @@ from index_store.training import (
     training_sample_size,
     tune_nprobe,
 )
+from index_store.vouched import manifest_sha256, vouch
 
 CHUNK = 4096
 LOCK_FILE = ".lock"
+BUILDING = ".building-"
 _FOLDER = re.compile(r".+-[0-9a-f]{12}")
 
 
@@ -63,7 +66,7 @@ class InForce:
         if folder is None:
             return None
         try:
-            return cls(folder, Manifest.read(folder, catalog.manifest_sha256(collection, folder.name)))
+            return cls(folder, Manifest.read(folder, manifest_sha256(catalog, collection, folder.name)))
         except BrokenGeneration:
             return None
 
@@ -85,12 +88,13 @@ def rebuild(catalog: Catalog, name: str, root: Path, settings: IndexSettings) ->
     """Fold every change up to now into a new generation under `root` and point to it; serving processes swap it in.
 
     Does nothing where the newest generation covers all changes and is whole. A second rebuild of the same collection
-    waits for the first. Raises UnknownCollection.
+    waits for the first. What an interrupted one has left is removed. Raises UnknownCollection, StorageFull.
     """
     started = time.perf_counter()
     folder = index_folder(root, catalog.collection(name))
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder):
+        _remove_leftovers(folder)
         collection = catalog.collection(name)
         newest = InForce.find(catalog, collection, root)
         newest = newest if newest and newest.is_whole() else None
@@ -123,6 +127,12 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
+def _remove_leftovers(folder: Path) -> None:
+    """Of rebuilds that were killed; to be called while no other can be under way."""
+    for left in [*folder.glob(f"{BUILDING}*"), *folder.glob(f".{POINTER}.*.tmp")]:
+        shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+
+
 def _report(generation: InForce, **facts: Any) -> RebuildReport:
     it = generation.manifest
     return RebuildReport(
@@ -133,12 +143,15 @@ def _report(generation: InForce, **facts: Any) -> RebuildReport:
 def _build(
     catalog: Catalog, collection: Collection, folder: Path, settings: IndexSettings, newest: InForce | None
 ) -> tuple[InForce, bool]:
-    aside = folder / f".building-{uuid.uuid4().hex}"
-    aside.mkdir(parents=True)
+    # The vectors twice, float16 and as codes, the latter of a byte to two a dimension.
+    catalog.reserve.check(folder, catalog.count(collection) * (4 * collection.dim + 16))
+    aside = folder / f"{BUILDING}{uuid.uuid4().hex}"
     try:
-        manifest, fresh = _write(catalog, collection, aside, settings, newest)
+        aside.mkdir(parents=True)
+        with told_if_full(aside):
+            manifest, fresh = _write(catalog, collection, aside, settings, newest)
         name = f"gen-{manifest.covers:012d}-{uuid.uuid4().hex[:8]}"
-        catalog.vouch(collection, name, hashlib.sha256(manifest.to_json()).hexdigest())
+        vouch(catalog, collection, name, hashlib.sha256(manifest.to_json()).hexdigest())
         _publish(folder, aside, name)
     except (FileNotFoundError, RuntimeError):  # the latter from FAISS, for the same
         catalog.collection(collection.name)  # raises UnknownCollection where it was deleted, and its folder with it
@@ -157,7 +170,8 @@ def _write(
     for start in range(0, count, CHUNK):
         built.index.add(np.asarray(vectors[start : start + CHUNK], dtype=np.float32))
     nprobe = tune_nprobe(built.index, vectors, settings) if built.kind == IVF else None
-    faiss.write_index(built.index, str(aside / INDEX_FILE))
+    with (aside / INDEX_FILE).open("wb") as file:  # given a path, FAISS passes over what goes wrong as it is closed
+        faiss.write_index(built.index, faiss.PyCallbackIOWriter(file.write))
     for name in DATA_FILES:
         sync(aside / name)
     checksums = {name: sha256_of(aside / name) for name in DATA_FILES}
@@ -185,7 +199,9 @@ def _write_vectors(catalog: Catalog, collection: Collection, aside: Path) -> int
             seqs.append(chunk_seqs)
             file.write(chunk.astype(VECTOR_DTYPE).tobytes())
     all_seqs = np.concatenate(seqs)
-    np.save(aside / SEQS_FILE, all_seqs)
+    with (aside / SEQS_FILE).open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(all_seqs))
+        file.write(all_seqs.tobytes())  # unlike NumPy, this says why where it cannot
     return len(all_seqs)
 
 

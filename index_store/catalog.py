@@ -1,22 +1,35 @@
 """The catalog: every collection and image, in SQL. Each change draws the next number of one clock, in commit order."""
 
-import sqlite3
 import threading
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, and_, delete, func, insert, make_url, select, update
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    ScalarSelect,
+    and_,
+    delete,
+    func,
+    insert,
+    make_url,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
 
 from index_store import database
 from index_store.calibrations import find_calibration, replace_calibration
-from index_store.errors import CatalogUnavailable, CollectionExists, UnknownCollection
+from index_store.catalog_file import CatalogFile
+from index_store.errors import CollectionExists, StorageFull
 from index_store.kept import find_kept, forget_kept, kept_facts, kept_totals
 from index_store.pairs import forget_pairs
 from index_store.records import Collection, ImageRecord, KeptFacts, KeptPicture, Vectors
 from index_store.relation import Facts
+from index_store.reserve import Reserve
 from index_store.rows import (
     ALIVE,
     RECORD,
@@ -35,6 +48,7 @@ from index_store.rows import (
     stored_images,
 )
 from index_store.schema import clock, collections, generations, images
+from index_store.trouble import explained
 
 PURGE_CHUNK = 1000
 _WRITE_LOCK = select(clock.c.value).with_for_update()
@@ -43,41 +57,66 @@ _WRITE_LOCK = select(clock.c.value).with_for_update()
 class Catalog:
     """SQL access to collections and images; safe to share between threads, and between processes by URL."""
 
-    def __init__(self, url: str) -> None:
-        """Raises CatalogUnavailable."""
-        with _explained(""):
+    def __init__(self, url: str, reserve: Reserve = Reserve()) -> None:  # noqa: B008  # immutable
+        """`reserve` is what adds leave free on an SQLite catalog's disk. Raises CatalogUnavailable, StorageFull."""
+        with explained(""):
             self._where = make_url(url).render_as_string(hide_password=True)
-        with _explained(self._where):
-            self.engine = database.connect(url)
+            self._file = CatalogFile.of(url)
+        self.reserve = reserve
+        try:
+            self._connect(url)
+        except BaseException:
+            self._file.close()
+            raise
+        # Threads queue here in turn: SQLite's own waiting sleeps, and is unfair.
+        self._write_turn = threading.Lock()
+
+    def _connect(self, url: str) -> None:
+        try:
+            self.engine = self._opened(url)
+        except StorageFull:
+            self._file.spend_reserve()
+            self.engine = self._opened(url)
+        self._file.remember()
         # Single statements need no transaction, and SQLite has none here unless it is begun.
         self._reader = self.engine
         if self.engine.dialect.name != "sqlite":
             self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._writer = self.engine.execution_options(writing=True)
-        # Threads queue here in turn: SQLite's own waiting sleeps, and is unfair.
-        self._write_turn = threading.Lock()
+
+    def _opened(self, url: str) -> Engine:
+        with explained(self._where):
+            return database.connect(url)
 
     def close(self) -> None:
         """Give back every connection."""
         self.engine.dispose()
+        self._file.close()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection on which every statement sees the newest commit."""
-        with _explained(self._where), self._reader.connect() as connection:
+        self._file.check()
+        with explained(self._where), self._reader.connect() as connection:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A transaction that holds the write lock from its start; commits durably on exit, rolls back on an error."""
-        with _explained(self._where), self._write_turn, self._writer.begin() as connection:
+    def writing(self, adds: bool = False) -> Iterator[Connection]:
+        """A transaction that holds the write lock from its start; commits durably on exit, rolls back on an error.
+
+        Raises StorageFull where there is no room, of what `adds` while there is still some for the rest.
+        """
+        self._file.check()
+        if adds and self._file.path:
+            self.reserve.check(self._file.path.parent)
+        with explained(self._where), self._write_turn, self._writer.begin() as connection:
             if self.engine.dialect.name != "sqlite":  # which has begun with it
                 connection.execute(_WRITE_LOCK)
             yield connection
 
     def check(self) -> None:
         """Returns soon if what is remembered can be read. Raises CatalogUnavailable."""
-        with _explained(self._where):
+        with explained(self._where):
             database.check(self.engine)
 
     def size(self) -> int:
@@ -106,7 +145,7 @@ class Catalog:
             "clock": 0,
         }
         try:
-            with self.writing() as connection:
+            with self.writing(adds=True) as connection:
                 connection.execute(insert(collections).values(**values, created_at=now()))
         except IntegrityError:
             raise CollectionExists(f"there is a collection {name!r} already") from None
@@ -177,7 +216,7 @@ class Catalog:
 
     def update_metadata(self, collection: Collection, image_id: str, metadata: dict[str, Any]) -> ImageRecord:
         """Replace the metadata of an image. Raises UnknownImage."""
-        with self.writing() as connection:
+        with self.writing(adds=True) as connection:
             row = find_image(connection, collection, image_id)
             connection.execute(update(images).where(images.c.seq == row.seq).values(metadata=metadata))
             return as_record(find_image(connection, collection, image_id))
@@ -219,20 +258,6 @@ class Catalog:
             with self.writing() as connection:
                 dropped = connection.execute(delete(images).where(images.c.seq.in_(some))).rowcount
 
-    def vouch(self, collection: Collection, generation: str, manifest_sha256: str) -> None:
-        """Note an index generation made from this catalog, before it is published. Raises UnknownCollection."""
-        values = {"name": generation, "collection_key": collection.key, "manifest_sha256": manifest_sha256}
-        with self.writing() as connection:
-            if find_collection(connection, collection.name).uid != collection.uid:
-                raise UnknownCollection(f"collection {collection.name!r} was deleted meanwhile")
-            connection.execute(insert(generations).values(**values))
-
-    def manifest_sha256(self, collection: Collection, generation: str) -> str | None:
-        """What `vouch` noted of a generation; None for one that was not made from this collection as it stands."""
-        mine = and_(generations.c.name == generation, generations.c.collection_key == collection.key)
-        with self.reading() as connection:
-            return connection.scalar(select(generations.c.manifest_sha256).where(mine))
-
     def calibration(self, collection: Collection, mode: str) -> dict[str, Any] | None:
         """What was noted of the worth of scores in this mode of search; None where nothing holds for these vectors."""
         with self.reading() as connection:
@@ -267,16 +292,3 @@ class Catalog:
 
 def _counted(condition: ColumnElement[bool]) -> ScalarSelect[int]:
     return select(func.count()).select_from(images).where(condition).scalar_subquery()
-
-
-@contextmanager
-def _explained(where: str) -> Iterator[None]:
-    """Trouble with the database itself becomes CatalogUnavailable; a broken constraint is the caller's to explain."""
-    try:
-        yield
-    except IntegrityError:
-        raise
-    except (SQLAlchemyError, sqlite3.Error) as error:
-        raise CatalogUnavailable(
-            f"the catalog {where} cannot be used: {getattr(error, 'orig', None) or error}"
-        ) from error

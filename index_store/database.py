@@ -35,8 +35,9 @@ def connect(url: str) -> Engine:
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     try:
-        with engine.execution_options(writing=True).begin() as connection:
-            _create(connection)
+        if not _is_current(engine):
+            with engine.execution_options(writing=True).begin() as connection:
+                _create(connection)
     except BaseException:
         engine.dispose()
         raise
@@ -89,6 +90,13 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     if connection.get_execution_options().get("writing"):
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _is_current(engine: Engine) -> bool:
+    """Whether all is in place, so that opening it waits for nobody who writes and writes nothing itself."""
+    with engine.connect() as connection:
+        complete = metadata.tables.keys() <= set(inspect(connection).get_table_names())
+        return complete and connection.scalar(select(clock.c.schema_version)) == VERSION
 
 
 def _create(connection: Connection) -> None:

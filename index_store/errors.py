@@ -41,6 +41,10 @@ class CatalogUnavailable(StoreError):
     """The catalog cannot be opened, read or written."""
 
 
+class StorageFull(StoreError):
+    """The disk has no room for what is to be written; nothing of it was. What is there can be read and searched."""
+
+
 class BrokenGeneration(StoreError):
     """Files of an index generation are missing, damaged or not of this collection."""
 

@@ -5,15 +5,23 @@ import os
 import uuid
 from pathlib import Path
 
+from index_store.reserve import told_if_full
+
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace the file at `path` so that a reader, or a crash, meets the old content or the new, never a part."""
+    """Replace the file at `path` so that a reader, or a crash, meets the old content or the new, never a part.
+
+    Raises StorageFull.
+    """
     aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    with aside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    try:
+        with told_if_full(path), aside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
     sync(path.parent)
 
 

@@ -48,7 +48,7 @@ class Marks:
 
     def mark(self, one: Picture, other: Picture, verdict: PairVerdict) -> Pair:
         """Say whether two pictures are duplicates, in place of what was said before. Raises SamePicture."""
-        with self.catalog.writing() as connection:
+        with self.catalog.writing(adds=True) as connection:
             number = draw_numbers(connection, 1)
             older, newer = _ordered(connection, one, other)
             if older == newer:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from index_store.build import index_folder
 from index_store.catalog import Catalog
+from index_store.healing import Healing
 from index_store.records import Collection
 from index_store.view import CollectionView
 
@@ -15,6 +16,7 @@ class OpenedViews:
     def __init__(self, catalog: Catalog, folder: Path) -> None:
         self._catalog = catalog
         self._folder = folder
+        self._healing = Healing(catalog)
         self._views: dict[str, CollectionView] = {}
         self._opening = threading.Lock()
 
@@ -26,7 +28,7 @@ class OpenedViews:
             if collection.uid not in self._views:
                 self._drop_deleted()
                 folder = index_folder(self._folder, collection)
-                self._views[collection.uid] = CollectionView(self._catalog, collection, folder)
+                self._views[collection.uid] = CollectionView(self._catalog, collection, folder, self._healing)
             return self._views[collection.uid]
 
     def drop(self, collection: Collection) -> None:

@@ -54,6 +54,7 @@ class NewImage:
     indeterminate: whether there is too little in it for its vector to say anything.
     kept:          if any, is stored with it and goes with it.
     views:         (V, D) float32, what its duplicates are looked for with, if not with its vector alone; not stored.
+    arrival:       names the file that it came in, which is taken in once, even if the picture is deleted since.
     """
 
     id: str
@@ -69,6 +70,7 @@ class NewImage:
     indeterminate: bool = False
     kept: KeptPicture | None = None
     views: Vectors | None = None
+    arrival: str | None = None
 
     @property
     def probe(self) -> Vectors:

@@ -71,7 +71,7 @@ class Reembedding:
 
     def gather(self, vectors: Mapping[int, Vectors]) -> None:
         """Note new vectors (D,) by seq, durably; of pictures deleted meanwhile, nothing. Raises Superseded."""
-        with self.catalog.writing() as connection:
+        with self.catalog.writing(adds=True) as connection:
             self._check(connection)
             self._gather(connection, vectors)
 

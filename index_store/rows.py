@@ -196,7 +196,7 @@ def _chunks(values: Sequence[Any], size: int = 500) -> Iterator[Sequence[Any]]:
 
 
 def _columns(image: NewImage) -> dict[str, Any]:
-    apart = ("vector", "kept", "views")
+    apart = ("vector", "kept", "views", "arrival")
     plain = {name: getattr(image, name) for name in image.__dataclass_fields__ if name not in apart}
     return {**plain, "vector": as_stored(image.vector)}
 

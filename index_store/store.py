@@ -153,6 +153,11 @@ class ImageStore:
             answers.check(connection, once)
             answers.keep(connection, once, answer)
 
+    def arrived(self, arrivals: Sequence[str]) -> set[str]:
+        """Those of `NewImage.arrival` that were taken in already."""
+        with self.catalog.reading() as connection:
+            return answers.arrived(connection, arrivals)
+
     def known(self, collection: Collection, sha256: str) -> tuple[ImageRecord, Vectors] | None:
         """The oldest picture with these very bytes, and its stored vector (D,) float32, of norm 1."""
         return self.catalog.same_bytes(collection, sha256)

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from index_store.catalog import Catalog
 from index_store.errors import BrokenGeneration, StoreError
 from index_store.generation import Generation, Kept, current
+from index_store.healing import Healing
 from index_store.records import Collection, Seqs, Vectors
 from index_store.rows import deletions_between, vector_chunks
 from index_store.scoring import best_cosines, products
+from index_store.vouched import has_generation, manifest_sha256
 
 log = logging.getLogger(__name__)
 _NO_SEQS: Seqs = np.empty(0, dtype=np.int64)
@@ -130,8 +132,9 @@ class Snapshot:
 class CollectionView:
     """Keeps a snapshot of one collection in step with the catalog and the newest generation."""
 
-    def __init__(self, catalog: Catalog, collection: Collection, folder: Path) -> None:
+    def __init__(self, catalog: Catalog, collection: Collection, folder: Path, healing: Healing) -> None:
         self._catalog = catalog
+        self._healing = healing
         self._folder = folder
         self._changing = threading.Lock()
         self._swapping = threading.Lock()
@@ -185,15 +188,18 @@ class CollectionView:
         return self._caught_up(Snapshot(generation, None, none, covered), collection)
 
     def _newest(self, collection: Collection) -> Generation | None:
-        """The newest generation, if it is whole and of this catalog."""
+        """The newest generation, if it is whole and of this catalog. Where it is not, a rebuild is asked for."""
         folder = current(self._folder)
         if folder is None:
+            if has_generation(self._catalog, collection):
+                self._healing.ask(collection)
             return None
         try:
-            return Generation(folder, self._catalog.manifest_sha256(collection, folder.name))
+            return Generation(folder, manifest_sha256(self._catalog, collection, folder.name))
         except BrokenGeneration as error:
-            log.error("an index of %r cannot be used, the next rebuild replaces it: %s", collection.name, error)
+            log.error("an index of %r cannot be used and will be built again: %s", collection.name, error)
             self._refused = folder
+            self._healing.ask(collection)
             return None
 
     def _caught_up(self, old: Snapshot, collection: Collection) -> Snapshot:

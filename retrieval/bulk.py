@@ -26,12 +26,13 @@ NO_VECTOR = np.empty(0, np.float32)
 
 @dataclass(frozen=True)
 class ImageFile:
-    """A picture on disk, and what to remember of it besides its content."""
+    """A picture on disk, and what to remember of it besides its content. `arrival` is as in NewImage."""
 
     id: str
     path: Path
     source: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+    arrival: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,10 +84,15 @@ class BulkAdder:
 
     def _begin(self, pool: Executor, batch: list[ImageFile]) -> list[_Reading]:
         known = self._engine.store.known_ids(self._collection, [file.id for file in batch if not _trouble(file)])
-        return [
-            (file, pool.submit(_recognise, file, known[file.id]) if file.id in known else pool.submit(self._read, file))
-            for file in batch
-        ]
+        arrived = self._engine.store.arrived([file.arrival for file in batch if file.arrival])
+        return [(file, self._begun(pool, file, known.get(file.id), file.arrival in arrived)) for file in batch]
+
+    def _begun(
+        self, pool: Executor, file: ImageFile, known: str | None, arrived: bool
+    ) -> "Future[_Read | FileOutcome]":
+        if arrived:
+            return pool.submit(FileOutcome, file, "known")
+        return pool.submit(self._read, file) if known is None else pool.submit(_recognise, file, known)
 
     def _read(self, file: ImageFile) -> _Read | FileOutcome:
         try:
@@ -95,7 +101,9 @@ class BulkAdder:
         except (InputError, OSError) as error:  # told at once, as the error itself holds what was decoded
             return FileOutcome(file, "failed", str(error))
         kept = kept_of(data, picture, self._settings.keep) if self._settings.keep.files else None
-        image = replace(new_image(file.id, picture, NO_VECTOR, file.source), metadata=file.metadata, kept=kept)
+        image = replace(
+            new_image(file.id, picture, NO_VECTOR, file.source), metadata=file.metadata, kept=kept, arrival=file.arrival
+        )
         return _Read(image, self._engine.extractor.prepare(picture.image))
 
     def _finish(self, batch: list[_Reading]) -> list[FileOutcome]:

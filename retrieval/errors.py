@@ -71,6 +71,10 @@ class NotCalibrated(ServiceError):
     """Nobody knows which score gives the precision that is asked for; the message says how to find out."""
 
 
+class BackupRefused(ServiceError):
+    """A backup cannot be made, is damaged, or cannot be put back; the message says which and what to do."""
+
+
 class Unprotected(ServiceError):
     """The service would be open to strangers, or to nobody; the message names the ways out."""
 

@@ -13,6 +13,7 @@ from typing import BinaryIO, Self
 
 from index_store import Found, Link
 from index_store.files import sync
+from index_store.reserve import told_if_full
 from retrieval.errors import BadPayload, ResultGone
 
 KEPT = 8  # files a collection
@@ -81,10 +82,11 @@ class GroupFiles:
     @contextmanager
     def writing(self, key: Key) -> Iterator[Callable[[Iterable[Found]], None]]:
         """Gives what appends groups to the file of `key`, which is there once this ends well; drops the oldest."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with told_if_full(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
         aside = self.folder / f".{uuid.uuid4().hex}.tmp"
         try:
-            with aside.open("wb") as file:
+            with told_if_full(aside), aside.open("wb") as file:
                 yield lambda groups: file.writelines(map(_line, groups))
             sync(aside)
             aside.replace(self._path(key))

@@ -17,6 +17,7 @@ from typing import Any
 
 from index_store import ImageStore
 from index_store.files import sync, write_atomically
+from index_store.reserve import told_if_full
 from retrieval.bulk import FileOutcome, ImageFile
 from retrieval.errors import IdTaken
 from retrieval.fields import COLLECTION_PATTERN
@@ -28,6 +29,9 @@ from retrieval.settings import Settings
 
 log = logging.getLogger(__name__)
 REQUEST_SUFFIX = ".request.json"
+OURS = re.compile(r"[0-9a-f]{32}\.[a-z]+")  # what `put` names a picture
+OURS_ASIDE = re.compile(r"\..+\.[0-9a-f]{32}\.tmp")  # what write_atomically writes to
+LEFTOVER_S = 3600.0  # longer than any write takes
 MOST_NAME_BYTES = 200  # file systems take 255, of which writing aside needs some
 
 
@@ -46,6 +50,7 @@ class Inbox:
         """`room` is for decoded pictures, of its own unless given."""
         self._limits = settings.input
         self._room = room or Room(settings.input.max_pixels_at_once)
+        self._reserve = settings.reserve
         self._settle_s = settings.maintenance.inbox_settle_s
         self._inbox, self._library, self._failed = (settings.data_dir / n for n in ("inbox", "library", "failed"))
 
@@ -54,7 +59,7 @@ class Inbox:
     ) -> str:
         """Keep a picture durably for the next ingest; gives its id. What is bad about it is raised now, as by add.
 
-        again: it may have been put before, and be ingested by now.
+        again: it may have been put before, and be ingested by now. Raises StorageFull.
         """
         data = image.read()
         sha256, kind = self._checked(data)
@@ -66,13 +71,19 @@ class Inbox:
         if known:
             raise IdTaken(f"collection {fields.collection!r} has a picture {image_id!r} already; delete it first")
         folder = self._inbox / fields.collection
-        folder.mkdir(parents=True, exist_ok=True)
+        with told_if_full(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._reserve.check(folder, len(data))
         about: dict[str, Any] = {"on_duplicate": fields.on_duplicate, "metadata": item.metadata}
         request = about | {"id": image_id, "source": image.origin}
         path = folder / f"{uuid.uuid4().hex}.{kind.lower()}"
         # The picture comes last: where it stands, its request is complete.
-        write_atomically(_request_of(path), json.dumps(request).encode())
-        write_atomically(path, data)
+        try:
+            write_atomically(_request_of(path), json.dumps(request).encode())
+            write_atomically(path, data)
+        except BaseException:
+            _request_of(path).unlink(missing_ok=True)
+            raise
         return image_id
 
     def _checked(self, data: bytes) -> tuple[str, str]:
@@ -104,8 +115,15 @@ class Inbox:
 
     def has_waited(self, collection: str, seconds: float) -> bool:
         """Whether a picture has waited in an inbox for longer than so many seconds."""
-        latest = time.time() - seconds
-        return any(_changed_at(each.file.path) < latest for each in self.waiting(collection))
+        return any(_age_s(each.file.path) > seconds for each in self.waiting(collection))
+
+    def sweep(self) -> None:
+        """Remove what a crash between two writes has left: files written aside, requests whose picture is not there."""
+        for folder in (self._inbox, self._library, self._failed):
+            for path in folder.rglob("*"):
+                if _is_leftover(path) and _age_s(path) > LEFTOVER_S:
+                    log.info("removing %s, which an interruption has left", path)
+                    path.unlink(missing_ok=True)
 
     def settle(self, collection: str, outcome: FileOutcome) -> None:
         """Move a picture where its outcome belongs; what an interrupted ingest had registered counts as added."""
@@ -131,7 +149,7 @@ class Inbox:
     def _is_settled(self, path: Path) -> bool:
         if path.is_symlink() or not path.is_file():
             return False
-        return _has_request(path) or time.time() - _changed_at(path) >= self._settle_s
+        return _has_request(path) or _age_s(path) >= self._settle_s
 
 
 def _request_of(path: Path) -> Path:
@@ -142,9 +160,22 @@ def _has_request(path: Path) -> bool:
     return os.path.exists(_request_of(path))  # noqa: PTH110  # Path.exists fails where the name gets too long by this
 
 
-def _changed_at(path: Path) -> float:
-    """When the file was put here or last written to, by this machine's clock; copying tools keep older mtimes."""
-    return path.lstat().st_ctime
+def _age_s(path: Path) -> float:
+    """Seconds since the file was put here or last written to; copying tools keep older mtimes.
+
+    A file from the future, seen once a clock was put back, is as old as it is far away, or it would wait until then.
+    """
+    try:
+        return abs(time.time() - path.lstat().st_ctime)
+    except FileNotFoundError:
+        return 0
+
+
+def _is_leftover(path: Path) -> bool:
+    if OURS_ASIDE.fullmatch(path.name):
+        return True
+    picture = path.name.removesuffix(REQUEST_SUFFIX)
+    return OURS.fullmatch(picture) is not None and picture != path.name and not path.with_name(picture).exists()
 
 
 def _is_of_collection(path: Path) -> bool:
@@ -154,11 +185,20 @@ def _is_of_collection(path: Path) -> bool:
 def _waiting(path: Path, root: Path) -> Waiting:
     try:
         request: dict[str, Any] = json.loads(_request_of(path).read_bytes())
-        file = ImageFile(request["id"], path, request["source"], request["metadata"])
+        file = ImageFile(request["id"], path, request["source"], request["metadata"], _arrival(path))
         return Waiting(file, request["on_duplicate"] == "reject")
     except (OSError, ValueError, KeyError, TypeError):
         name = path.relative_to(root).as_posix()
-        return Waiting(ImageFile(name, path, source=name), reject=False)
+        return Waiting(ImageFile(name, path, source=name, arrival=_arrival(path)), reject=False)
+
+
+def _arrival(path: Path) -> str | None:
+    """What no other file has, nor this one once it was changed or moved; None if it is gone."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    return f"{found.st_dev}-{found.st_ino}-{found.st_ctime_ns}"
 
 
 def _free(path: Path) -> Path:

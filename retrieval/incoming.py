@@ -10,7 +10,7 @@ from typing import Any
 from flask import request, url_for
 from werkzeug.datastructures import FileStorage
 
-from index_store import Once
+from index_store import Once, StorageFull
 from retrieval import observing, replies
 from retrieval.access import charge
 from retrieval.answer import Answer, several
@@ -117,14 +117,15 @@ class Add(ServiceResource):
             for number, (image, each) in enumerate(zip(payload.images, own, strict=True))
         ]
         answer = _gathered(payload, answers)
-        if once and any(each.status < 400 for each in answers):
+        # What the disk had no room for is worth another try with the same key; what is there already is recognised.
+        if once and any(each.status < 400 for each in answers) and all(each.status != 507 for each in answers):
             store.record_answer(once, answer.written())
         return answer
 
     def _queue_one(self, image: ImageSource, fields: BatchFields, item: ItemFields, again: bool) -> Answer:
         try:
             queued = self.service.inbox.put(image, fields, item, self.service.store, again)
-        except (InputError, IdTaken) as error:
+        except (InputError, IdTaken, StorageFull) as error:
             return _refused(error)
         observing.watch().added("queued")
         return Answer(202, {"id": queued, "status": "queued", "collection": fields.collection})

@@ -29,9 +29,12 @@ def main() -> None:
     logs.configure(settings.server, job_id=number)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.nice(NICENESS)
-    catalog = Catalog(settings.catalog_url)
+    catalog = Catalog(settings.catalog_url, settings.reserve)
     board = JobBoard(catalog)
-    run(settings, catalog, board, board.job(number))
+    try:
+        run(settings, catalog, board, board.job(number))
+    except StoreError as error:  # its end cannot be noted, so it counts as interrupted and is done again
+        raise SystemExit(f"job {number}: {error}") from None
     catalog.close()
 
 

@@ -48,6 +48,7 @@ def run_ingest(settings: Settings, catalog: Catalog, collection: str | None, rep
     Raises FingerprintMismatch and UnknownCollection, after the other collections have had their turn.
     """
     inbox = Inbox(settings)
+    inbox.sweep()
     names = [collection] if collection else inbox.collections()
     names = [name for name in names if next(inbox.waiting(name), None)]
     result = {"collections": _ingest_all(settings, catalog, inbox, names, report) if names else {}}

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from typing import IO
@@ -56,31 +55,44 @@ class Maintenance:
         self._lock: IO[str] | None = None
         self._asked_at: dict[str, int] = {}
         self._child: subprocess.Popen[str] | None = None
-        self._stopping = False
+        self._stopping = threading.Event()
+        self._told = ""
         self._ingest_not_before = 0.0
         self._owning = threading.Lock()
         self._scheduler = BackgroundScheduler(timezone=None)
+        self._ticking = threading.Thread(target=self._tick_until_stopped, name="maintenance", daemon=True)
 
     def start(self) -> None:
         """Begin to look for work, now and from time to time."""
         wanted = self._settings.maintenance
         logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a tick that is skipped during a job is no news
-        once = {"coalesce": True, "max_instances": 1}
-        self._scheduler.add_job(self._tick, "interval", seconds=wanted.poll_s, next_run_time=datetime.now(UTC), **once)
         nightly = CronTrigger.from_crontab(wanted.cron)
-        self._scheduler.add_job(self._nightly, nightly, misfire_grace_time=LATE_S, **once)
+        self._scheduler.add_job(self._nightly, nightly, misfire_grace_time=LATE_S, coalesce=True, max_instances=1)
         self._scheduler.start()
+        self._ticking.start()
 
     def stop(self) -> None:
         """End; a job under way is stopped and queued again."""
-        self._stopping = True
+        self._stopping.set()
         self._end_child()
+        if self._ticking.is_alive():
+            self._ticking.join()
         if self._scheduler.running:
             self._scheduler.shutdown()
         self._give_up_lock()
 
     def _nightly(self) -> None:
         self._as_owner(self._ask_for_everything)
+
+    def _tick_until_stopped(self) -> None:
+        """By its own waiting, not the scheduler's, which goes by a wall clock that may be put back by a day."""
+        while not self._stopping.is_set():
+            try:
+                self._tick()
+            except Exception:  # a defect in one tick must not end all that come after
+                log.exception("maintenance failed")
+            self._scheduler.wakeup()  # so that it sees soon where the clock was put to
+            self._stopping.wait(self._settings.maintenance.poll_s)
 
     def _tick(self) -> None:
         self._as_owner(self._ask_for_what_is_due, self._run_what_waits)
@@ -90,8 +102,11 @@ class Maintenance:
             if self._owns():
                 for step in steps:
                     step()
+                self._told = ""
         except (StoreError, OSError) as error:
-            log.error("maintenance: %s", error)
+            if str(error) != self._told:  # once, not at every tick until somebody makes room
+                log.error("maintenance: %s", error)
+            self._told = str(error)
             self._give_up_lock()  # whoever gets it next begins with what was left undone
 
     def _owns(self) -> bool:
@@ -137,7 +152,7 @@ class Maintenance:
             self._jobs.ask("ingest")
 
     def _run_what_waits(self) -> None:
-        while not self._stopping and (job := self._jobs.claim()):
+        while not self._stopping.is_set() and (job := self._jobs.claim()):
             self._run(job)
 
     def _run(self, job: Job) -> None:
@@ -147,13 +162,17 @@ class Maintenance:
         state = self._jobs.job(job.id).state
         if state == "failed" and job.kind == "ingest":
             self._ingest_not_before = monotonic() + RETRY_S
-        elif state == "running" and self._stopping:
+        elif state == "running" and code is None:
+            limit = self._settings.maintenance.job_timeout_s
+            self._jobs.fail(job.id, f"it was ended after {limit:g} seconds (maintenance.job_timeout_s)")
+        elif state == "running" and self._stopping.is_set():
             self._jobs.release(job.id)
         elif state == "running":
-            log.error("the process of job %d ended with status %d", job.id, code)
+            log.error("the process of job %d ended with status %s", job.id, code)
             self._jobs.recover()
 
-    def _run_child(self, job: Job) -> int:
+    def _run_child(self, job: Job) -> int | None:
+        """Its exit status; None where it took too long."""
         command = [sys.executable, "-m", "retrieval.job_runner", str(job.id)]
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         locks = (self._lock.fileno(),) if self._lock else ()
@@ -164,11 +183,18 @@ class Maintenance:
                 child.stdin.write(self._settings.model_dump_json() + "\n")
                 child.stdin.flush()
             self._child = child
-            if self._stopping:  # `stop` came before there was a process to end
+            if self._stopping.is_set():  # `stop` came before there was a process to end
                 self._end_child()
-            code = child.wait()
+            code = self._wait(child)
             self._child = None
         return code
+
+    def _wait(self, child: "subprocess.Popen[str]") -> int | None:
+        try:
+            return child.wait(self._settings.maintenance.job_timeout_s)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            return None
 
     def _end_child(self) -> None:
         if (child := self._child) is not None:

@@ -16,6 +16,7 @@ from index_store import (
     FingerprintMismatch,
     KeyReused,
     SamePicture,
+    StorageFull,
     UnknownCollection,
     UnknownImage,
     UnknownJob,
@@ -71,6 +72,7 @@ STATUS: dict[type[Exception], int] = {
     BatcherClosed: 503,
     ExtractorError: 503,
     CatalogUnavailable: 503,
+    StorageFull: 507,
 }
 
 

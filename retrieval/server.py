@@ -8,7 +8,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from extractor import ExtractorError, check_model
-from index_store import Catalog, StoreError
+from index_store import Catalog, StoreError, check_catalog
 from retrieval import gathering, logs
 from retrieval.allowances import Allowances
 from retrieval.errors import Unprotected
@@ -74,6 +74,7 @@ def serve(settings: Settings, create_app: Callable[[Settings, Allowances], Flask
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         with closing(Catalog(settings.catalog_url)) as catalog:
             check_exposure(settings, catalog)
+        check_catalog(settings.catalog_url, settings.catalog.check_s)
         check_model(settings.extractor)
     except (StoreError, ExtractorError, Unprotected, OSError) as error:
         raise SystemExit(f"cannot start: {error}") from None

@@ -29,7 +29,7 @@ class Service:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         self.settings = settings
         self._watch = watch
-        self.catalog = Catalog(settings.catalog_url)
+        self.catalog = Catalog(settings.catalog_url, settings.reserve)
         self.jobs = JobBoard(self.catalog)
         self._room = Room(settings.input.max_pixels_at_once)
         self.inbox = Inbox(settings, self._room)

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from extractor.settings import ExtractorSettings
+from index_store import Reserve
 from index_store.settings import IndexSettings
 from retrieval.fetch_settings import FetchSettings
 
@@ -123,6 +124,8 @@ class CatalogSettings(_Section):
     """Section `catalog` of config.yaml."""
 
     url: str | None
+    min_free_bytes: int = Field(ge=0)
+    check_s: float = Field(ge=0, le=3600)
 
 
 class MaintenanceSettings(_Section):
@@ -134,6 +137,7 @@ class MaintenanceSettings(_Section):
     poll_s: float = Field(gt=0, le=3600)
     inbox_settle_s: float = Field(ge=0)
     ingest_after_s: float = Field(ge=0)
+    job_timeout_s: float = Field(gt=0)
 
 
 class Settings(_Section):
@@ -155,6 +159,11 @@ class Settings(_Section):
     def catalog_url(self) -> str:
         """SQLAlchemy URL of the catalog."""
         return self.catalog.url or f"sqlite:///{self.data_dir.resolve() / 'catalog.db'}"
+
+    @property
+    def reserve(self) -> Reserve:
+        """What stays free on the disk."""
+        return Reserve(self.catalog.min_free_bytes)
 
 
 def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = None, **changes: Any) -> Settings:

@@ -90,7 +90,7 @@ def index(
     started = perf_counter()
     counts: Counter[str] = Counter()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    catalog = Catalog(settings.catalog_url)
+    catalog = Catalog(settings.catalog_url, settings.reserve)
     with Engine.open(settings, catalog) as engine:
         for name in against:
             engine.store.bound(name)
@@ -110,7 +110,7 @@ def index(
 def reembed(settings: Settings, collection: str, forget_missing: bool) -> int:
     """Bring a collection to the extractor of the settings, with progress and a summary; gives the exit status."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    with closing(Catalog(settings.catalog_url)) as catalog:
+    with closing(Catalog(settings.catalog_url, settings.reserve)) as catalog:
         if not _is_ours_now(settings, catalog, collection, forget_missing):
             return 1
         index_store.sweep(catalog, settings.data_dir / "index")

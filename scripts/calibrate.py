@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _of_collection(settings: Settings, given: argparse.Namespace, sampling: Sampling) -> Calibrated:
     name = given.collection or DEFAULT_COLLECTION
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    with closing(Catalog(settings.catalog_url)) as catalog, reporting(sampling.pictures) as report:
+    with closing(Catalog(settings.catalog_url, settings.reserve)) as catalog, reporting(sampling.pictures) as report:
         catalog.collection(name)  # before the model is loaded: an unknown one is told at once
         with Engine.open(settings, catalog) as engine:
             return calibrate(settings, engine, name, sampling, report)

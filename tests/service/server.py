@@ -119,11 +119,17 @@ class Server:
 
 
 @contextmanager
-def launched(data_dir: Path, program: tuple[str, ...] = APP, **changes: Any) -> Iterator[Server]:
-    """A service over a data folder, from the moment of its start; `changes` are sections of its configuration."""
-    data_dir.parent.mkdir(parents=True, exist_ok=True)
+def launched(
+    data_dir: Path, program: tuple[str, ...] = APP, logs: Path | None = None, **changes: Any
+) -> Iterator[Server]:
+    """A service over a data folder, from the moment of its start; `changes` are sections of its configuration.
+
+    Its configuration and its log are in the folder `logs`, beside the data folder if none is given.
+    """
+    beside = logs or data_dir.parent
+    beside.mkdir(parents=True, exist_ok=True)
     serial = time.monotonic_ns()
-    config, log = data_dir.parent / f"config-{serial}.yaml", data_dir.parent / f"log-{serial}.txt"
+    config, log = beside / f"config-{serial}.yaml", beside / f"log-{serial}.txt"
     config.write_text(json.dumps(configuration(data_dir, **changes)))  # JSON is YAML
     with log.open("wb") as output:
         process = start("--config", str(config), program=program, stdout=output, stderr=subprocess.STDOUT)

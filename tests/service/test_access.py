@@ -7,6 +7,8 @@ from tests.conftest import MakeClient
 from tests.service.asking import body, small
 from tests.service.keyed import MINE, Asked, Keyed, every_request, routes
 
+pytestmark = pytest.mark.any_extractor
+
 EXPECTED = {
     "search": {"search", "compare", "images", "image", "collections", "collection", "duplicates", "pairs"},
     "add": {"add"},

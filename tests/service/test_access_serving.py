@@ -15,7 +15,7 @@ import pytest
 from tests.service.asking import body, small
 from tests.service.server import ROOT, Server, configuration, launched, serving, start, until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.any_extractor]
 
 
 def script(data: Path, *arguments: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 from tests.service.server import serving
 from tests.service.wire import dial, post, read_reply, send
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.any_extractor]
 MAX_BODY = 100_000
 POST = b"POST /search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"

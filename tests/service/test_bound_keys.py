@@ -8,6 +8,8 @@ from tests.conftest import MakeClient
 from tests.service.asking import body, small
 from tests.service.keyed import MINE, THEIRS, Asked, Keyed, requests_about
 
+pytestmark = pytest.mark.any_extractor
+
 STORED = {"id": "1", "collection": THEIRS}
 SENT = body(small(1))
 MIXED = [

@@ -8,6 +8,8 @@ from tests.conftest import MakeClient
 from tests.service.asking import body, form, small
 from tests.service.keyed import Keyed
 
+pytestmark = pytest.mark.any_extractor
+
 SITE = "https://app.example.org"
 FORM = "application/x-www-form-urlencoded"
 

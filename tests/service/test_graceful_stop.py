@@ -12,7 +12,7 @@ from tests.service.server import serving, until
 from tests.service.slow_host import PATIENT, slow_host
 from tests.service.wire import dial, is_closed, post, read_reply
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.any_extractor]
 
 
 @pytest.fixture(params=[1, 2], ids=["one worker", "two workers"])

@@ -225,3 +225,19 @@ def test_a_file_that_is_taken_away_meanwhile_is_no_trouble(own, data):
     for status in ("added", "failed"):
         Inbox(own).settle("default", FileOutcome(gone, status, "why"))
     assert below(data / "failed") == below(data / "library") == []
+
+
+def test_what_was_taken_in_and_deleted_before_it_could_be_moved_does_not_come_back(own, ingest, monkeypatch):
+    drop(own.data_dir, "cats/a.jpg", jpeg(1))
+    with monkeypatch.context() as killed:
+        killed.setattr(Inbox, "settle", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            ingest()
+    catalog = Catalog(own.catalog_url)
+    collection = catalog.collection("cats")
+    catalog.delete_image(collection, "a.jpg")
+    assert ingest()["collections"]["cats"] == {"known": 1}
+    assert catalog.count(collection) == 0
+    drop(own.data_dir, "cats/a.jpg", jpeg(1))  # again, which is meant
+    assert ingest()["collections"]["cats"] == {"added": 1}
+    catalog.close()

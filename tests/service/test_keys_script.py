@@ -8,6 +8,8 @@ import pytest
 
 from scripts import keys
 
+pytestmark = pytest.mark.any_extractor
+
 Run = Callable[..., tuple[int, str, str]]
 
 

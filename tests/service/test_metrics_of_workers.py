@@ -10,7 +10,7 @@ from tests.service.asking import small
 from tests.service.scraped import Scrape
 from tests.service.server import Server, serving, until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.any_extractor]
 TWO_WORKERS = {"workers": 2, "threads": 16}
 
 

@@ -8,7 +8,7 @@ from tests.service.asking import small
 from tests.service.server import serving, until
 from tests.service.slow_host import PATIENT, slow_host
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.any_extractor]
 THREADS, WAITING, REFUSED = 3, 5, 12
 
 

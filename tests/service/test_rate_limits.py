@@ -10,6 +10,8 @@ from tests.conftest import MakeClient
 from tests.service.asking import small
 from tests.service.keyed import MINE, Keyed
 
+pytestmark = pytest.mark.any_extractor
+
 QUOTA = 12
 STRANGER = "203.0.113.5"
 

@@ -6,6 +6,8 @@ import pytest
 
 from tests.service.asking import body, jpeg
 
+pytestmark = pytest.mark.any_extractor
+
 MADE = re.compile(r"[0-9a-f]{32}")
 
 

@@ -13,6 +13,8 @@ import pytest
 from tests.service.asking import small
 from tests.service.server import Server, serving, until
 
+pytestmark = pytest.mark.any_extractor
+
 SECRET = "s3cr3t-9f"
 
 

@@ -9,7 +9,7 @@ from tests.service.asking import small
 from tests.service.server import serving, until
 from tests.service.wire import dial, is_closed, many, post, read_reply, send
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.any_extractor]
 THREADS = 4
 QUICK_S = 3.0  # more than an answer takes on a busy machine, less than any time-out here
 RECEIVE_S = 4.0
