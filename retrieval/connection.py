@@ -10,6 +10,8 @@ from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.task import WSGITask
 from werkzeug.exceptions import HTTPException, RequestTimeout, default_exceptions
 
+from index_store.reserve import NO_ROOM
+
 if TYPE_CHECKING:
     from retrieval.reception import Reception
 
@@ -34,6 +36,14 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no type h
         super().parse_header(header_plus)
         if self.chunked and "CONTENT_LENGTH" in self.headers:
             raise ParsingError("Content-Length and Transfer-Encoding in one request")
+
+
+class NoRoom(HTTPException):
+    """The disk of temporary files, where large bodies are put while they arrive, is full."""
+
+    code = 507
+    name = "Storage full"
+    description = "There is no room for so large a body now; send it again later, or make room for temporary files."
 
 
 class Task(WSGITask):  # type: ignore[misc]  # waitress has no type hints
@@ -139,7 +149,13 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no type hints
     def received(self, data: bytes) -> bool:
         if self.draining:
             return True
-        received: bool = super().received(data)
+        try:
+            received: bool = super().received(data)
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            self.refuse(NoRoom())
+            return True
         if (request := self.request) is not None and request.headers_finished and request is not self._checked:
             self._checked = request
             self._check_sender(request)

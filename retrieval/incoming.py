@@ -41,7 +41,7 @@ class Search(ServiceResource):
         "Find the stored pictures that are nearest to one, or to each of several",
         body=Pictures("Search", one=SearchFields, several=SearchFields, each=NoFields),
         gives={200: shapes.Found | shapes.FoundSeveral},
-        raises=(*STORE, UnknownCollection, FingerprintMismatch, NotCalibrated),
+        raises=(*STORE, UnknownCollection, FingerprintMismatch, NotCalibrated, StorageFull),
     )
     def post(self, sent: SentPictures) -> Reply:
         fields: SearchFields = sent.fields
@@ -61,7 +61,7 @@ class Compare(ServiceResource):
         "Compare two pictures, sent or stored",
         body=Sides(CompareFields, StoredFields),
         gives={200: shapes.Compared},
-        raises=(*STORE, UnknownCollection, UnknownImage, FingerprintMismatch, NotCalibrated),
+        raises=(*STORE, UnknownCollection, UnknownImage, FingerprintMismatch, NotCalibrated, StorageFull),
     )
     def post(self, sent: SentSides) -> Reply:
         options = sent.fields.options()

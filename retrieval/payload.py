@@ -5,12 +5,15 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import pybase64
 from flask import Request
 from werkzeug.datastructures import FileStorage, MultiDict
 
+from index_store.reserve import told_if_full
 from retrieval import observing
 from retrieval.errors import BadPayload, FetchError, InputError, PictureTooLarge, UnsupportedMedia
 from retrieval.fetch import fetch
@@ -114,11 +117,12 @@ def _items(fields: dict[str, Any], count: int) -> list[dict[str, Any]]:
 def read_fields(request: Request, several: tuple[str, ...] = ()) -> dict[str, Any]:
     """All fields of a JSON or form body; an uploaded file is a FileStorage, and what may come `several` times a list.
 
-    Raises BadPayload, UnsupportedMedia.
+    Raises BadPayload, UnsupportedMedia, StorageFull.
     """
     kind = request.mimetype
     if kind in FORMS:
-        form, files = request.form, request.files.copy()
+        with told_if_full(Path(gettempdir())):
+            form, files = request.form, request.files.copy()
         _refuse_excess(request)
         lists: dict[str, Any] = {name: files.poplist(name) for name in several if name in files and name not in form}
         return _single(form) | _single(files, taken=form) | lists
