@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from flask.testing import FlaskClient
 
@@ -12,6 +13,8 @@ from retrieval.settings import Settings, load_settings
 from tests import chosen
 from tests.documented import DocumentedClient
 
+hypothesis.settings.register_profile("untimed", deadline=None)  # how long an example takes says much of the machine
+hypothesis.settings.load_profile("untimed")
 MakeSettings = Callable[..., Settings]
 MakeClient = Callable[..., FlaskClient]
 

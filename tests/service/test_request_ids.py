@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from flask.testing import FlaskClient
 
 from tests.service.asking import body, jpeg
 
@@ -39,8 +40,9 @@ def test_errors_have_it_too(client, method, path, json, status):
 
 
 def test_a_defect_of_ours_names_the_id_under_which_the_log_tells_it(make_client, monkeypatch):
-    client = make_client(testing=False)
-    service = client.application.extensions["service"].wait_until_ready()
+    app = make_client(testing=False).application
+    service = app.extensions["service"].wait_until_ready()
+    client = FlaskClient(app, app.response_class)  # the one of the other tests refuses a 500
     monkeypatch.setattr(service.jobs, "newest", lambda: 1 / 0)
     answer = client.get("/jobs", headers={"X-Request-ID": "mine"})
     assert (answer.status_code, answer.headers["X-Request-ID"]) == (500, "mine")
