@@ -61,13 +61,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def fill(settings: Settings, count: int) -> None:
-    """Store vectors of no picture, so that an index of some size is rebuilt."""
+    """Store and index vectors of no picture, so that rebuilds have something to do."""
+    if not count:
+        return
     chance = np.random.default_rng(0)
     with closing(Catalog(settings.catalog_url)) as catalog, Engine.open(settings, catalog) as engine:
-        for start in tqdm(range(0, count, CHUNK), desc="fill", unit="chunk", disable=not count):
+        for start in tqdm(range(0, count, CHUNK), desc="fill", unit="chunk"):
             vectors = chance.standard_normal((min(CHUNK, count - start), engine.extractor.dim), dtype=np.float32)
             vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
             engine.store.add(COLLECTION, [_filler(start + place, each) for place, each in enumerate(vectors)])
+        engine.store.rebuild(COLLECTION)
 
 
 def soak(service: Service, folder: Path, variants: Variants, given: argparse.Namespace) -> Soaked:
@@ -156,7 +159,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--minutes", type=float, default=10.0, help="after the collection is filled (default: %(default)s)")
     add("--clients", type=int, default=16, help="default: %(default)s")
     add("--rebuild-every", type=float, default=20.0, metavar="S", help="seconds (default: %(default)s)")
-    add("--stored", type=int, default=640, help="pictures kept stored, about (default: %(default)s)")
+    add("--stored", type=int, default=320, help="pictures kept stored, about (default: %(default)s)")
     add("--filler", type=int, default=30_000, help="vectors stored besides, of no picture (default: %(default)s)")
     add("--config", type=Path, metavar="FILE", help="what differs from config.yaml")
     add("--extractor", metavar="NAME", help="thumbnail, for a quick run (default: as configured)")

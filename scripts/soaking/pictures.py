@@ -12,7 +12,7 @@ from retrieval.content import is_indeterminate
 SIDE = 640  # pixels of the longer side that variants are cut from
 LEAST = 256  # pixels of the shorter side of a usable picture
 CROP = (0.5, 0.85)  # of each side
-COPIES = (("JPEG", {"quality": 60}), ("WEBP", {"quality": 80, "method": 0}), ("PNG", {"compress_level": 1}))
+COPIES = (("JPEG", {"quality": 60}), ("WEBP", {"quality": 80, "method": 0}), ("PNG", {"compress_level": 0}))
 
 
 class Variants:
