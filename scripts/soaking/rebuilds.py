@@ -10,11 +10,11 @@ from scripts.soaking.calls import Calls
 from scripts.soaking.record import Rebuild, Record, Wrong
 
 LOOK_S = 0.1
-LATE_S = 120
+LATE_S = 300
 
 
 class Rebuilds(threading.Thread):
-    """Asks for one every `every` seconds, and for the first at once."""
+    """Asks for one every `every` seconds, the first at once; after a long one there is a pause of half of that."""
 
     def __init__(self, port: int, record: Record, every: float, collection: str) -> None:
         super().__init__(name="rebuilds", daemon=True)
@@ -27,11 +27,11 @@ class Rebuilds(threading.Thread):
     def run(self) -> None:
         due = monotonic()
         while not self._stopping.wait(max(0, due - monotonic())):
-            due += self._every
             try:
                 self._record.rebuilds.append(self._rebuild())
             except (Wrong, requests.RequestException, KeyError, ValueError) as error:
                 self._record.error(f"rebuild: {type(error).__name__}: {error}")
+            due = max(due + self._every, monotonic() + self._every / 2)
         self._calls.close()
 
     def stop(self) -> None:
