@@ -54,7 +54,7 @@ def _port_when_ready(service: "subprocess.Popen[bytes]", log: Path) -> int:
         found = [line for line in log.read_text().splitlines() if "Listening at" in line]
         if found:
             port = int(found[0].split("(")[0].rsplit(":", 1)[1])
-            if requests.get(f"http://127.0.0.1:{port}/readyz", timeout=10).ok:
+            if requests.get(f"http://127.0.0.1:{port}/readyz", timeout=60).ok:
                 return port
         sleep(0.1)
     raise SystemExit(f"the service did not start:\n{log.read_text()}")

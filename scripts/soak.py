@@ -160,7 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--clients", type=int, default=16, help="default: %(default)s")
     add("--rebuild-every", type=float, default=20.0, metavar="S", help="seconds (default: %(default)s)")
     add("--stored", type=int, default=320, help="pictures kept stored, about (default: %(default)s)")
-    add("--filler", type=int, default=30_000, help="vectors stored besides, of no picture (default: %(default)s)")
+    add("--filler", type=int, default=5_000, help="vectors stored besides, of no picture (default: %(default)s)")
     add("--config", type=Path, metavar="FILE", help="what differs from config.yaml")
     add("--extractor", metavar="NAME", help="thumbnail, for a quick run (default: as configured)")
     add("--workers", type=int, help="serving processes (default: as configured)")

@@ -11,8 +11,9 @@ from retrieval.content import is_indeterminate
 
 SIDE = 640  # pixels of the longer side that variants are cut from
 LEAST = 256  # pixels of the shorter side of a usable picture
+LEAST_DETAIL = 0.12  # bytes a pixel as a JPEG file; of smoother ones little is left in another encoding
 CROP = (0.5, 0.85)  # of each side
-COPIES = (("JPEG", {"quality": 60}), ("WEBP", {"quality": 80, "method": 0}), ("PNG", {"compress_level": 0}))
+COPIES = (("JPEG", {"quality": 75}), ("WEBP", {"quality": 80, "method": 0}), ("PNG", {"compress_level": 0}))
 
 
 class Variants:
@@ -46,7 +47,7 @@ def _piece(base: Image.Image, chance: random.Random) -> Image.Image:
 
 
 def _usable(path: Path) -> Image.Image | None:
-    """None for what is no picture, grey, small or nearly empty: pieces of it would look like each other."""
+    """None for what is no picture, grey, small or smooth: pieces of it would look like each other."""
     try:
         with Image.open(path) as file:
             if file.mode != "RGB" or min(file.size) < LEAST:
@@ -55,7 +56,8 @@ def _usable(path: Path) -> Image.Image | None:
     except OSError:
         return None
     image.thumbnail((SIDE, SIDE))
-    return None if is_indeterminate(image) else image
+    detail = len(_encoded(image, "JPEG", quality=90)) / (image.width * image.height)
+    return image if detail >= LEAST_DETAIL else None
 
 
 def _encoded(image: Image.Image, name: str, **options: object) -> bytes:
