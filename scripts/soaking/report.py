@@ -13,7 +13,9 @@ from scripts.soaking.watch import Sample
 MAX_RATIO = 2.0  # of the p99 during rebuilds to the one between them
 # MB a minute.
 MAX_GROWTH = 1.0
-MAX_COUNT_GROWTH = 1.0  # threads or descriptors a minute: pools grow by some; one lost with every rebuild would be three
+MAX_COUNT_GROWTH = (
+    1.0  # threads or descriptors a minute: pools grow by some; one lost with every rebuild would be three
+)
 LEAST_MINUTES = 4.0  # in less, growth cannot be told from warming up
 GENERATIONS = 2  # the one in force, and the one before for who is about to open it
 WATCHED = ("rss", "anonymous", "threads", "descriptors")

@@ -30,7 +30,7 @@ class Sample:
 
 
 def sample(pid: int) -> Sample:
-    """The process and all its descendants, as they are now."""
+    """The process and all its descendants, as they are now. Raises ProcessLookupError if there are none."""
     serving: list[tuple[float, float, int, int]] = []
     job_rss = 0.0
     for each in family(pid):
@@ -43,6 +43,8 @@ def sample(pid: int) -> Sample:
             job_rss += taken[0]
         else:
             serving.append(taken)
+    if not serving:
+        raise ProcessLookupError(f"process {pid} has ended")
     rss, anonymous, threads, descriptors = (sum(column) for column in zip(*serving, strict=True))
     load = os.getloadavg()[0]
     return Sample(monotonic(), rss, anonymous, int(threads), int(descriptors), len(serving), job_rss, load)

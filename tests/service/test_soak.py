@@ -1,6 +1,9 @@
 """scripts/soak.py: what its figures say of known series, what its clients notice, and a short run of all of it."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -133,10 +136,6 @@ def test_a_service_that_forgets_is_found_out(variants):
 
 
 def test_a_process_and_its_children_are_watched():
-    import os
-    import subprocess
-    import sys
-
     before = watch.sample(os.getpid())
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         assert child.pid in watch.family(os.getpid())
@@ -145,6 +144,8 @@ def test_a_process_and_its_children_are_watched():
     assert after.processes == before.processes + 1
     assert after.rss > before.rss > before.anonymous > 0
     assert after.threads > before.threads
+    with pytest.raises(ProcessLookupError):
+        watch.sample(child.pid)
 
 
 def test_a_folder_without_photographs_is_refused(tmp_path, capsys):
