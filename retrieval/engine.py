@@ -11,7 +11,7 @@ from retrieval.judges import Judges
 from retrieval.observing import UNWATCHED, Watch
 from retrieval.query import Reader
 from retrieval.retriever import Retriever
-from retrieval.room import Room, keep_little_memory
+from retrieval.room import Room, give_back_large_blocks
 from retrieval.settings import Settings
 
 # While the last pictures of a batch are embedded, the next batch may begin.
@@ -37,7 +37,7 @@ class Engine:
 
         Raises ModelMissing, ModelCorrupt, CatalogUnavailable.
         """
-        keep_little_memory()
+        give_back_large_blocks()
         extractor = load_extractor(settings.extractor)
         store = ImageStore(catalog, settings.data_dir / "index", settings.index, extractor.fingerprint, extractor.dim)
         store.warm_up()

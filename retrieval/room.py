@@ -7,20 +7,17 @@ from contextlib import contextmanager
 from threading import Condition
 
 LARGE_BYTES = 4 << 20
-ARENAS = 4
-M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # of glibc's malloc.h
+M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
 
 
-def keep_little_memory() -> None:
-    """What a large picture took goes back to the system at once, in this process, and threads share what is small.
+def give_back_large_blocks() -> None:
+    """What a large picture took goes back to the system at once, in this process.
 
-    glibc would keep up to 64 MB for each thread that ever decoded one, in eight arenas a core, each of which grows and
-    crumbles for itself. Without glibc this does nothing.
+    glibc would keep up to 64 MB for each thread that ever decoded one. Without glibc this does nothing.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
-        mallopt(M_ARENA_MAX, ARENAS)
 
 
 class Room:

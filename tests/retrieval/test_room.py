@@ -141,26 +141,3 @@ def megabytes(folder, room):
 def test_memory_is_bounded_however_many_pictures_come(tmp_path):
     narrow, wide = (megabytes(tmp_path / str(room), room) for room in (16_000_000, 10**9))
     assert narrow < 3 * 64 < wide  # one in memory, one that is just being let go, and what else it takes
-
-
-ARENAS_USED = """
-import platform, re, threading
-from pathlib import Path
-from retrieval.room import keep_little_memory
-keep_little_memory()
-everyone = threading.Barrier(24)
-def work():
-    held = [bytes(20_000) for _ in range(50)]
-    everyone.wait()
-threads = [threading.Thread(target=work) for _ in range(23)]
-for thread in threads: thread.start()
-starts = re.findall(r"^([0-9a-f]+)-\\S+ rw-p 00000000 00:00 0 *$", Path("/proc/self/maps").read_text(), re.MULTILINE)
-print(platform.libc_ver()[0], sum(int(start, 16) % (64 << 20) == 0 for start in starts))
-everyone.wait()
-"""
-
-
-def test_threads_share_a_few_arenas():
-    done = subprocess.run([sys.executable, "-c", ARENAS_USED], cwd=ROOT, capture_output=True, text=True, check=True)
-    libc, arenas = done.stdout.split()
-    assert libc != "glibc" or int(arenas) <= 4
