@@ -27,9 +27,9 @@ import requests
 
 from index_store.integrity import trouble_in
 from retrieval.settings import Settings, load_settings, merge
-from scripts.killing import Victim
-from scripts.ledger import Ledger
-from scripts.tormentor import Tormentor
+from scripts.torturing.killing import Victim
+from scripts.torturing.ledger import Ledger
+from scripts.torturing.tormentor import Tormentor
 
 LOAD = {
     "server": {"port": 0, "threads": 16},

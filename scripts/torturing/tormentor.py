@@ -6,9 +6,9 @@ from typing import Any
 
 import requests
 
-from scripts.killing import Victim
-from scripts.ledger import Ledger
-from scripts.pictures import picture
+from scripts.torturing.killing import Victim
+from scripts.torturing.ledger import Ledger
+from scripts.torturing.pictures import picture
 
 # A worker that has just taken the place of a killed one is not ready at once.
 NOT_NOW = 503

@@ -15,9 +15,9 @@ from typing import Any, Self
 import requests
 
 from retrieval.settings import Settings
-from scripts.pictures import picture
+from scripts.torturing.pictures import picture
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60.0
 
 
