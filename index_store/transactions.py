@@ -34,6 +34,7 @@ class Transactions:
         self._write_turn = threading.Lock()
 
     def _connect(self, url: str) -> None:
+        self._file.check_content()
         try:
             self.engine = self._opened(url)
         except StorageFull:

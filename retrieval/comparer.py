@@ -8,7 +8,7 @@ from index_store import DUPLICATE, Collection, ImageRecord, ImageStore, Marks, R
 from index_store.pairs import PairVerdict, pair_of
 from retrieval.judges import Judges
 from retrieval.options import CompareOptions, Stored
-from retrieval.payload import ImageSource
+from retrieval.payload import ImageSource, any_url
 from retrieval.query import FAILURES, Query, Reader
 from retrieval.verdicts import overruled
 
@@ -73,7 +73,7 @@ class Comparer:
         return None if named is None else self._store.bound(named)
 
     def _queries(self, *sides: Side) -> list[Query]:
-        found = self._reader.each(self._query, sides)
+        found = self._reader.each(self._query, sides, any_url(sides))
         for name, each in zip("ab", found, strict=True):
             if isinstance(each, FAILURES):
                 raise type(each)(f"{name}: {each}") from each

@@ -35,6 +35,7 @@ class FetchSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     enabled: bool
+    at_once: int = Field(ge=1, le=1024)
     connect_timeout_s: float = Field(gt=0, le=3600)
     read_timeout_s: float = Field(gt=0, le=3600)
     total_timeout_s: float = Field(gt=0, le=3600)

@@ -48,7 +48,8 @@ class Search(ServiceResource):
         self.allow(fields.collection)
         charge(len(sent.payload.images))
         options = fields.options(self.service.settings.search.refine_depth)
-        found = self.service.retriever.search(sent.payload.images, options)
+        with self.service.fetches.place(sent.payload.images):
+            found = self.service.retriever.search(sent.payload.images, options)
         answers = [_found(fields.collection, each) for each in found]
         repeats = [[] if isinstance(each, FAILURES) else replies.repeats(each) for each in found]
         return _gathered(sent.payload, answers, [{"repeats": each} for each in repeats]).response()
@@ -69,7 +70,8 @@ class Compare(ServiceResource):
             self.allow(options.collection)
         sides = (self._side(name, side, options.collection or DEFAULT_COLLECTION) for name, side in sent.sides.items())
         one, other = sides
-        return replies.comparison_reply(self.service.engine.comparer.compare(one, other, options))
+        with self.service.fetches.place([one, other]):
+            return replies.comparison_reply(self.service.engine.comparer.compare(one, other, options))
 
     def _side(self, name: str, given: Any, collection: str) -> Side:
         """What is wrong with it is told with its name."""
@@ -117,7 +119,8 @@ class Add(ServiceResource):
         charge(len(sent.payload.images))
         once = self._once(sent.payload)
         act = self._add if sent.fields.wait else self._queue
-        return act(sent.payload, sent.fields, sent.own, once).response()
+        with self.service.fetches.place(sent.payload.images):
+            return act(sent.payload, sent.fields, sent.own, once).response()
 
     def _add(self, payload: Payload, fields: BatchFields, own: Sequence[ItemFields], once: Once | None) -> Answer:
         def answer(added: Sequence[AddAnswer | Failure]) -> Answer:

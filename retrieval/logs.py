@@ -20,7 +20,8 @@ from retrieval.settings import ServerSettings
 
 URL = re.compile(r"(?i)\b(https?://)(?:[^\s/@'\"]*@)?([^\s/?#'\"<>]*)(?:[/?#][^\s'\"<>]*)?")
 PLAIN = re.compile(r"[\w./:+-]+")
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# Also those that turn the direction of what follows.
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 TALKATIVE = ("PIL", "urllib3", "asyncio", "sqlalchemy")  # below warnings they tell of pixels, URLs and rows
 
 # What the message of an access line says already.

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -48,6 +48,11 @@ class ImageSource:
             return f"url {self.origin}" if self.is_url else f"sha256 {hashlib.sha256(self.read()).hexdigest()}"
         except InputError as error:
             return f"unreadable {error}"
+
+
+def any_url(sources: Iterable[object]) -> bool:
+    """Whether one of them has to be fetched."""
+    return any(isinstance(each, ImageSource) and each.is_url for each in sources)
 
 
 @dataclass(frozen=True)

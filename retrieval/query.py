@@ -24,7 +24,8 @@ from retrieval.picture import Picture, undecoded
 from retrieval.room import Room
 from retrieval.settings import Settings
 
-READERS = 8  # pictures of batches that are fetched, decoded and embedded at a time
+READERS = 8  # pictures of batches that are decoded and embedded at a time
+FETCHERS = 16  # the same of batches with URLs
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 Failure = InputError | NoEmbedding
@@ -81,15 +82,18 @@ class Reader:
         # More decoders than cores only take turns, and throw each other out of the caches.
         self._decoding = Semaphore(os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="read")
+        # Of batches with URLs, so that others do not wait for slow servers.
+        self._fetching = ThreadPoolExecutor(FETCHERS, thread_name_prefix="fetch")
 
     def close(self) -> None:
         """Ends the threads."""
         self._pool.shutdown(cancel_futures=True)
+        self._fetching.shutdown(cancel_futures=True)
 
-    def each(self, make: Callable[[Item], Made], items: Sequence[Item]) -> list[Made | Failure]:
+    def each(self, make: Callable[[Item], Made], items: Sequence[Item], fetches: bool = False) -> list[Made | Failure]:
         """What `make` gives of each item, side by side; a picture that cannot be used is a result and harms no other.
 
-        No more pictures are in memory than there is room for, if `make` keeps none.
+        No more pictures are in memory than there is room for, if `make` keeps none. fetches: some are URLs.
         """
 
         def attempt(item: Item) -> Made | Failure:
@@ -104,7 +108,8 @@ class Reader:
             return [attempt(items[0])]
         # Each in a copy of this thread's context, so that logs and figures know of which request they are.
         contexts = [copy_context() for _ in items]
-        return list(self._pool.map(lambda context, item: context.run(attempt, item), contexts, items))
+        pool = self._fetching if fetches else self._pool
+        return list(pool.map(lambda context, item: context.run(attempt, item), contexts, items))
 
     @contextmanager
     def query(self, source: ImageSource, collections: Sequence[Collection], whole: bool) -> Iterator[Query]:

@@ -17,7 +17,8 @@ from werkzeug.exceptions import ServiceUnavailable
 
 from retrieval.connection import Channel
 
-URGENT = ("/healthz", "/readyz", "/metrics")  # answered however many requests wait, by threads of their own
+ALIVE = "/healthz"  # answered whatever else is asked, by a thread of its own
+URGENT = ("/readyz", "/metrics")  # answered however many requests wait, like refusals, by threads of their own
 URGENT_THREADS = 2
 MAX_HEADER = 32768  # bytes of request line and headers; an id of 512 letters takes up to 6144 in a URL
 IN_MEMORY = 1 << 20  # bytes of a body; more of it goes to a temporary file
@@ -56,7 +57,7 @@ class Reception(TcpWSGIServer):  # type: ignore[misc]  # waitress has no type hi
         self.bounds = bounds
         self.is_known = is_known
         self.stopping = False
-        self._urgent = _dispatcher(URGENT_THREADS)
+        self._alive, self._urgent = _dispatcher(1), _dispatcher(URGENT_THREADS)
         where = (listener.family, listener.type, listener.proto, listener.getsockname())
         super().__init__(
             application,
@@ -86,13 +87,16 @@ class Reception(TcpWSGIServer):  # type: ignore[misc]  # waitress has no type hi
 
     def close(self) -> None:
         """End the threads, the connections and what they still do."""
-        for dispatcher in (self._urgent, self.task_dispatcher):
+        for dispatcher in (self._alive, self._urgent, self.task_dispatcher):
             dispatcher.shutdown(timeout=1)
         wasyncore.close_all(self._map)
 
     def add_task(self, channel: Channel) -> None:
         """Have the first request of a connection answered: refusals and what is urgent at once, others in turn."""
         request = channel.requests[0]
+        if not request.error and request.path == ALIVE:
+            self._alive.add_task(channel)
+            return
         urgent = request.error or request.path in URGENT
         if not urgent and self.waiting >= self.bounds.waiting:
             request.error = urgent = Overloaded("Too many requests wait already; send this one again.", retry_after=1)

@@ -30,7 +30,7 @@ from retrieval.crowd import Crowd
 from retrieval.errors import BadPayload
 from retrieval.judges import Judges
 from retrieval.options import AddOptions, Mode, NewPicture, Receipt, SearchOptions
-from retrieval.payload import ImageSource
+from retrieval.payload import ImageSource, any_url
 from retrieval.picture import Picture
 from retrieval.query import FAILURES, Failure, Query, Reader
 from retrieval.settings import SearchSettings
@@ -77,7 +77,9 @@ class Retriever:
         least = options.min_score if options.target_precision is None else judge.threshold
         options = replace(options, mode=mode, min_score=least)
         several = len(sources) > 1
-        searched = self._reader.each(lambda source: self._searched(source, bound, options, judge, several), sources)
+        searched = self._reader.each(
+            lambda source: self._searched(source, bound, options, judge, several), sources, any_url(sources)
+        )
         return [
             each if isinstance(each, FAILURES) else replace(each.answer, in_batch=_repeats(number, searched, judge))
             for number, each in enumerate(searched)
@@ -96,7 +98,8 @@ class Retriever:
         homes = [*([bound] if bound else []), *(self._store.bound(name) for name in options.against)]
         mode = self._judges.mode(options.mode)
         judge = self._judges.of(bound, mode, options.target_precision)
-        prepared = self._reader.each(lambda picture: self._prepared(picture, homes, mode, judge), pictures)
+        fetches = any_url(each.source for each in pictures)
+        prepared = self._reader.each(lambda picture: self._prepared(picture, homes, mode, judge), pictures, fetches)
         new = [each.new for each in prepared if not isinstance(each, FAILURES)]
         if not new:
             return [each for each in prepared if isinstance(each, FAILURES)]

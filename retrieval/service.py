@@ -11,6 +11,7 @@ from index_store.errors import StoreError
 from retrieval.duplicates import Duplicates
 from retrieval.engine import Engine
 from retrieval.errors import NotReady
+from retrieval.fetches import Fetches
 from retrieval.inbox import Inbox
 from retrieval.maintenance import Maintenance
 from retrieval.observing import UNWATCHED, Watch
@@ -33,6 +34,7 @@ class Service:
         self.jobs = JobBoard(self.catalog)
         self._room = Room(settings.input.max_pixels_at_once)
         self.inbox = Inbox(settings, self._room)
+        self.fetches = Fetches(settings.input.fetch.at_once)
         self._maintenance = Maintenance(settings, self.catalog, self.jobs, watch)
         self._engine: Engine | None = None
         self._trouble = NotReady("the model and the index are being loaded; try again in a few seconds", "loading")

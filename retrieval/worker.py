@@ -48,6 +48,7 @@ class Worker(BaseWorker):  # type: ignore[misc]  # gunicorn has no type hints
         while reception.active_channels and monotonic() < ends:
             reception.poll(0.1)
             self.notify()
+        self._reception = None  # a signal more has nothing to wake
         reception.close()
 
     def _has_parent(self) -> bool:

@@ -64,6 +64,7 @@ FILES = (
     ),
     Hostile("JPEG: scan bomb, 1,000 scans", "BadImage", lambda: many_scans(1_000)),
     Hostile("JPEG: a million empty segments", "BadImage", lambda: jpeg_with(segment(0xE1, b"") * 1_000_000)),
+    Hostile("JPEG: five million fill bytes", "BadImage", lambda: jpeg_with(b"\xff" * 5_000_000)),
     Hostile("JPEG: a million comments", "BadImage", lambda: jpeg_with(segment(0xFE, b"x") * 1_000_000)),
     Hostile(
         "JPEG header of 65,500 x 65,500 pixels", "PictureTooLarge", lambda: dimensions(small("JPEG"), 65_500, 65_500)

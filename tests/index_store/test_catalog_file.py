@@ -101,6 +101,17 @@ def test_damaged_pages_are_found_at_the_start_and_told_while_running(held: Image
             catalog.images(collection, 0, 1000)
 
 
+def test_a_catalog_that_was_emptied_is_not_taken_for_a_new_one(held: ImageStore, tmp_path: Path) -> None:
+    held.close()
+    os.truncate(tmp_path / "catalog.db", 0)
+    with pytest.raises(CatalogUnavailable, match="is empty, and was not: put a backup back"):
+        Catalog(_url(tmp_path))
+    for name in ("catalog.db", "catalog.db.lock"):  # as it says
+        (tmp_path / name).unlink()
+    with closing(Catalog(_url(tmp_path))) as anew:
+        assert anew.collections() == []
+
+
 def test_no_more_time_is_spent_on_a_look_than_is_allowed(held: ImageStore, tmp_path: Path) -> None:
     check_catalog(_url(tmp_path), 1e-9)
 

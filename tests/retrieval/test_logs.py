@@ -44,6 +44,12 @@ def test_a_traceback_is_told_and_cannot_look_like_a_record(lines):
     assert all(line.startswith("    | ") for line in text.splitlines()[1:])
 
 
+def test_nothing_turns_the_direction_of_a_line():
+    line = TextLines({}).format(record("a", fields={"path": "/forged\u202eabc\u2066"}))
+    assert "\u202e" not in line
+    assert "\u2066" not in line
+
+
 @pytest.mark.parametrize(
     ("told", "expected"),
     [

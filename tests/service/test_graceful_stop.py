@@ -1,8 +1,10 @@
 """SIGTERM: what is under way is finished, what is stored stays, locks are given up, nothing is left running."""
 
+import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -63,6 +65,20 @@ def test_a_request_that_is_half_sent_may_be_finished_and_a_new_one_is_not_taken(
         reply = read_reply(half)
         assert (reply.status, reply.headers["Connection"]) == (422, "close")
     assert server.process.wait(30) == 0
+
+
+def test_signals_more_do_no_harm(server):
+    while server.workers():  # to each process, as `timeout` and systemd do
+        for each in server.processes():
+            if each != server.process.pid:
+                with suppress(ProcessLookupError):
+                    os.kill(each, signal.SIGTERM)
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.02)
+    server.process.wait(30)
+    log = server.log.read_text()
+    assert "Traceback" not in log
+    assert "Error" not in log
 
 
 def test_a_client_that_never_finishes_does_not_keep_it_from_stopping(server):

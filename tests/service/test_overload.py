@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.service.asking import small
+from tests.service.asking import body, small
 from tests.service.server import serving, until
 from tests.service.slow_host import PATIENT, slow_host
 
@@ -36,6 +36,24 @@ def test_what_is_too_much_is_refused_and_the_rest_answered(server):
         host.let_go()
         served = [each for each in [*under_way, *others] if each not in refused]
         assert [each.result().status_code for each in served] == [200] * (THREADS + WAITING)
+
+
+def test_slow_urls_hold_some_threads_and_no_more(tmp_path):
+    limits = {"fetch": {**PATIENT["fetch"], "at_once": 2}}
+    section = {"threads": 4, "max_waiting": 50}
+    with serving(tmp_path / "data", server=section, input=limits) as server, slow_host(small(1)) as host:
+        server.add(small(1), id="1")
+        several = {"images": [{"url": f"{host.url}{n}"} for n in range(20)]}
+        with ThreadPoolExecutor(2) as pool:
+            slow = [pool.submit(server.ask, "POST", "/search", json=several) for _ in range(2)]
+            host.wait_until_asked(2)
+            until(lambda: server.ask("POST", "/search", json={"url": host.url}).status_code == 503, "a refusal")
+            assert server.search(small(1))[0]["id"] == "1"
+            batch = server.ask("POST", "/search", json={"images": [body(small(n)) for n in range(4)]})
+            assert [each["status"] for each in batch.json()["results"]] == [200] * 4
+            host.let_go()
+            assert [each.result().status_code for each in slow] == [200, 200]
+        assert server.ask("POST", "/search", json={"url": host.url}).status_code == 200
 
 
 def test_a_refused_client_that_comes_again_is_served(server):
