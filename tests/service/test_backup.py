@@ -18,6 +18,8 @@ from scripts.backup import main
 from tests.disk import no_room
 from tests.service.asking import body, small
 
+pytestmark = pytest.mark.any_extractor
+
 
 def quiet(what: str, done: int, of: int) -> None:
     """Nobody is told."""

@@ -13,6 +13,8 @@ from retrieval.maintenance import Maintenance
 from tests.service.asking import body, small
 from tests.service.server import until
 
+pytestmark = pytest.mark.any_extractor
+
 DAY_S = 86_400.0
 JUMPS = [-DAY_S, DAY_S]
 

@@ -8,6 +8,8 @@ from tests.conftest import MakeClient
 from tests.disk import no_room
 from tests.service.asking import body, small
 
+pytestmark = pytest.mark.any_extractor
+
 KEY = {"Idempotency-Key": "once"}
 WRITES = {
     "add": ("POST", "/add", body(small(50), id="50")),

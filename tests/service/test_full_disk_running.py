@@ -10,7 +10,7 @@ from tests.service.answers import is_exact
 from tests.service.asking import body, small
 from tests.service.server import Server, serving, until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.any_extractor]
 TO_THE_LAST_BYTE = {"min_free_bytes": 0}
 
 

@@ -4,6 +4,8 @@ import pytest
 
 from scripts import fuzz_api
 
+pytestmark = pytest.mark.any_extractor
+
 
 @pytest.mark.slow
 def test_whatever_is_asked_is_answered_as_documented():

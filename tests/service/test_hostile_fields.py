@@ -9,6 +9,8 @@ from app import CONTRACT
 from tests.service.attacked import server, untouched
 from tests.service.server import Server
 
+pytestmark = pytest.mark.any_extractor
+
 __all__ = ["server"]  # a fixture
 
 HUGE = "A" * 400_000  # more than any field may have, less than a request

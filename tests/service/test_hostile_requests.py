@@ -10,6 +10,8 @@ from tests.service.attacked import server, untouched
 from tests.service.server import Server
 from tests.service.test_bad_requests import GOOD, MULTIPART, Bad, exchange, part, upload
 
+pytestmark = pytest.mark.any_extractor
+
 __all__ = ["server"]  # a fixture
 CLIMBS = r"""
     .. ../secret ..%2fsecret %2e%2e/secret %2e%2e%2fsecret ..%5csecret ..%255csecret %252e%252e%252fsecret ..\secret

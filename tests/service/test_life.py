@@ -20,6 +20,8 @@ from retrieval import engine
 from tests.service.mirrored import load_mirrored
 engine.load_extractor = load_mirrored
 import app
+
+pytestmark = pytest.mark.any_extractor
 app.main()
 """
 

@@ -22,6 +22,8 @@ from tests.documented import Undocumented, check
 from tests.service.asking import body, jpeg
 from tests.service.server import ROOT
 
+pytestmark = pytest.mark.any_extractor
+
 EXAMPLES = [
     pytest.param(method.upper(), path, example["value"], id=f"{method} {path} {name}")
     for path, methods in CONTRACT.document["paths"].items()

@@ -18,6 +18,8 @@ from scripts.soaking.pictures import Variants
 from scripts.soaking.record import Rebuild, Record, Request, Wrong
 from tests.corpus import encoded, photo
 
+pytestmark = pytest.mark.any_extractor
+
 
 def requests_of(latencies, every=0.1, kind="search"):
     return [Request(kind, place * every, float(ms), 200) for place, ms in enumerate(latencies)]
