@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import CLOCK_BOOTTIME, clock_gettime
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, and_, delete, insert, select
 
 from index_store.errors import AnsweredBefore, KeyReused
 from index_store.records import AddOutcome
@@ -44,6 +44,7 @@ class Recorded:
 
 
 _ARRIVAL = " arrival/"  # no client's key begins with a space
+_IS_ARRIVAL = answers.c.key.startswith(_ARRIVAL)
 _ARRIVALS_KEPT = timedelta(days=7)
 _BEGUN, _BEGUN_AT = now(), clock_gettime(CLOCK_BOOTTIME)
 
@@ -60,7 +61,8 @@ def check(connection: Connection, once: Once) -> None:
 
 def keep(connection: Connection, once: Once, answer: bytes) -> None:
     """Note the first answer, within the transaction that it tells of, and drop those that are too old."""
-    connection.execute(delete(answers).where(answers.c.created_at < _oldest(once)))
+    old = and_(answers.c.created_at < _oldest(once), ~_IS_ARRIVAL)
+    connection.execute(delete(answers).where(old))
     values = {"key": once.own_key, "request": once.request, "answer": answer, "created_at": now()}
     connection.execute(insert(answers).values(**values))
 
@@ -75,8 +77,7 @@ def arrived(connection: Connection, arrivals: Sequence[str]) -> set[str]:
 def keep_arrivals(connection: Connection, arrivals: Sequence[str]) -> None:
     """Note, within the transaction that takes them in, that files were; whoever did may die before they are moved."""
     moment = now()
-    ours = answers.c.key.startswith(_ARRIVAL)
-    connection.execute(delete(answers).where(ours, answers.c.created_at < moment - _ARRIVALS_KEPT))
+    connection.execute(delete(answers).where(_IS_ARRIVAL, answers.c.created_at < moment - _ARRIVALS_KEPT))
     new = set(arrivals) - arrived(connection, arrivals)
     rows = [{"key": _ARRIVAL + each, "request": "", "answer": b"", "created_at": moment} for each in sorted(new)]
     if rows:

@@ -3,12 +3,16 @@
 import os
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
-from index_store import Catalog, FingerprintMismatch
+from index_store import Catalog, FingerprintMismatch, Once
+from index_store.answers import keep
+from index_store.schema import answers
 from retrieval.bulk import FileOutcome, ImageFile
 from retrieval.engine import Engine
 from retrieval.inbox import Inbox
@@ -236,6 +240,9 @@ def test_what_was_taken_in_and_deleted_before_it_could_be_moved_does_not_come_ba
     catalog = Catalog(own.catalog_url)
     collection = catalog.collection("cats")
     catalog.delete_image(collection, "a.jpg")
+    with catalog.writing() as connection:  # two days pass, in which others get answers that are kept for one
+        connection.execute(update(answers).values(created_at=datetime.now(UTC) - timedelta(days=2)))
+        keep(connection, Once("key", "f" * 64, 86400.0), b"")
     assert ingest()["collections"]["cats"] == {"known": 1}
     assert catalog.count(collection) == 0
     drop(own.data_dir, "cats/a.jpg", jpeg(1))  # again, which is meant
