@@ -38,9 +38,10 @@ class Superseded(StoreError):
 
 
 class CatalogUnavailable(StoreError):
-    """The catalog cannot be opened, read or written. `told` says so without its place, which is not for clients."""
+    """The catalog cannot be opened, read or written."""
 
     def __init__(self, what: str, where: object = None) -> None:
+        # Without its place, which is not for clients.
         self.told = what if where is None else f"the catalog {what}"
         super().__init__(what if where is None else f"the catalog {where} {what}")
 
