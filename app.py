@@ -55,7 +55,7 @@ def create_app(settings: Settings, allowances: Allowances | None = None) -> Flas
     app.config["RESTFUL_JSON"] = {"ensure_ascii": False}
     app.extensions["contract"] = CONTRACT
     app.extensions["metrics"] = metrics = Metrics()
-    app.extensions["service"] = service = Service(settings, metrics).start()
+    app.extensions["service"] = service = Service(settings, metrics)
     metrics.register(State(service))
     request_log.install(app, metrics)
     app.before_request(refuse)
@@ -66,6 +66,7 @@ def create_app(settings: Settings, allowances: Allowances | None = None) -> Flas
         api.add_resource(resource, *urls, endpoint=endpoint, resource_class_args=(service,))
     app.register_error_handler(HTTPException, http_problem)
     app.register_error_handler(500, unexpected)
+    service.start()
     return app
 
 

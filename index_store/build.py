@@ -23,11 +23,12 @@ from index_store.generation import (
     INDEX_FILE,
     MANIFEST_FILE,
     POINTER,
+    SEQ_DTYPE,
     SEQS_FILE,
     VECTORS_FILE,
     Manifest,
     current,
-    map_vectors,
+    map_array,
 )
 from index_store.records import Collection, RebuildReport, Seqs
 from index_store.reserve import told_if_full
@@ -165,7 +166,7 @@ def _write(
     catalog: Catalog, collection: Collection, aside: Path, settings: IndexSettings, newest: InForce | None
 ) -> tuple[Manifest, bool]:
     count = _write_vectors(catalog, collection, aside)
-    vectors = map_vectors(aside / VECTORS_FILE, count, collection.dim)
+    vectors = map_array(aside / VECTORS_FILE, VECTOR_DTYPE, (count, collection.dim))
     built = _choose(vectors, count, settings, newest)
     for start in range(0, count, CHUNK):
         built.index.add(np.asarray(vectors[start : start + CHUNK], dtype=np.float32))
@@ -200,8 +201,7 @@ def _write_vectors(catalog: Catalog, collection: Collection, aside: Path) -> int
             file.write(chunk.astype(VECTOR_DTYPE).tobytes())
     all_seqs = np.concatenate(seqs)
     with (aside / SEQS_FILE).open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(all_seqs))
-        file.write(all_seqs.tobytes())  # unlike NumPy, this says why where it cannot
+        file.write(all_seqs.astype(SEQ_DTYPE).tobytes())
     return len(all_seqs)
 
 

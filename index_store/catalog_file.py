@@ -97,5 +97,5 @@ class CatalogFile:
 def file_of(url: str) -> Path | None:
     """The file of an SQLite URL; None of another database, of one in memory, and of SQLite's own URIs."""
     parsed = make_url(url)
-    plain = parsed.drivername.startswith("sqlite") and parsed.database and parsed.database != ":memory:"
+    plain = parsed.get_backend_name() == "sqlite" and parsed.database and parsed.database != ":memory:"
     return Path(parsed.database) if plain and parsed.database and not parsed.database.startswith("file:") else None

@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 from index_store.errors import BrokenGeneration
 from index_store.files import sha256_of
 from index_store.records import Seqs, Vectors
+from index_store.rows import VECTOR_DTYPE
 
-INDEX_FILE, VECTORS_FILE, SEQS_FILE, MANIFEST_FILE = "index.faiss", "vectors.f16", "seqs.npy", "manifest.json"
+INDEX_FILE, VECTORS_FILE, SEQS_FILE, MANIFEST_FILE = "index.faiss", "vectors.f16", "seqs.i64", "manifest.json"
 DATA_FILES = (INDEX_FILE, VECTORS_FILE, SEQS_FILE)
 POINTER = "CURRENT"
 NAME = re.compile(r"gen-[0-9]+-[0-9a-f]+")
-LAYOUT = 1
+LAYOUT = 2
+SEQ_DTYPE = np.dtype("<i8")
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,9 @@ class Generation:
         self.manifest.verify(folder)
         try:
             self._index = faiss.read_index(str(folder / INDEX_FILE), faiss.IO_FLAG_MMAP_IFC)
-            self.seqs: Seqs = np.load(folder / SEQS_FILE, mmap_mode="r")
-            self.vectors = map_vectors(folder / VECTORS_FILE, self.manifest.count, self.manifest.dim)
+            count = self.manifest.count
+            self.seqs: Seqs = map_array(folder / SEQS_FILE, SEQ_DTYPE, (count,))
+            self.vectors = map_array(folder / VECTORS_FILE, VECTOR_DTYPE, (count, self.manifest.dim))
         except (OSError, ValueError, RuntimeError) as error:
             raise BrokenGeneration(f"{folder.name}: {error}") from error
 
@@ -110,11 +113,15 @@ class Generation:
         return faiss.SearchParametersIVF(nprobe=self.manifest.nprobe, sel=selector)
 
 
-def map_vectors(path: Path, count: int, dim: int) -> NDArray[np.float16]:
-    """The (count, dim) vectors in a file of bare little-endian float16, mapped rather than read."""
-    if count == 0:  # an empty file cannot be mapped
-        return np.empty((0, dim), dtype=np.float16)
-    return np.memmap(path, dtype="<f2", mode="r", shape=(count, dim))
+def map_array(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """The array in a file of bare numbers, mapped rather than read.
+
+    Not a .npy: its header is parsed with `ast`, which Python before 3.11.8 fails at now and then while another thread
+    does so too, as for a traceback or a route.
+    """
+    if shape[0] == 0:  # an empty file cannot be mapped
+        return np.empty(shape, dtype=dtype)
+    return np.memmap(path, dtype=dtype, mode="r", shape=shape)
 
 
 class Kept:

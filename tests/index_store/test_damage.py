@@ -1,12 +1,15 @@
 """Promise 2: whatever happens to the files of an index, answers stay right and the next rebuild heals."""
 
+import json
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from index_store import ImageStore, NewImage, sweep
+from index_store.generation import Manifest
 from tests.index_store.stores import (
     NAME,
     add_all,
@@ -24,7 +27,7 @@ VECTORS = unit_vectors(200, seed=0)
 QUERIES = near(VECTORS[:8], 0.8)
 IDS = [str(number) for number in range(200) if number != 3]
 LIVING = VECTORS[[number for number in range(200) if number != 3]]
-FILES = ["index.faiss", "vectors.f16", "seqs.npy", "manifest.json", "../CURRENT"]
+FILES = ["index.faiss", "vectors.f16", "seqs.i64", "manifest.json", "../CURRENT"]
 
 
 @pytest.fixture
@@ -156,6 +159,20 @@ def test_a_broken_new_generation_leaves_the_one_in_use(built: ImageStore, open_s
     assert let_swap(built) == in_use
     assert _answers_are_right(built)
     assert _heals(built, tmp_path)
+
+
+def test_a_generation_of_an_earlier_layout_is_built_again(
+    store: ImageStore, open_store: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_all(store, VECTORS)
+    store.delete(NAME, "3")
+    with monkeypatch.context() as earlier:
+        earlier.setattr(Manifest, "to_json", lambda manifest: json.dumps({**asdict(manifest), "layout": 1}).encode())
+        store.rebuild(NAME)
+    updated = open_store()
+    assert _answers_are_right(updated)
+    assert generation_in_use(updated) is None
+    assert _heals(updated, tmp_path)
 
 
 @pytest.mark.parametrize("changes", [{}, {"fingerprint": "another"}])

@@ -32,7 +32,7 @@ def test_nothing_is_asked_for_while_all_is_well(built: ImageStore, open_store: C
     assert asked(store) == []
 
 
-@pytest.mark.parametrize("file", ["index.faiss", "vectors.f16", "seqs.npy", "manifest.json"])
+@pytest.mark.parametrize("file", ["index.faiss", "vectors.f16", "seqs.i64", "manifest.json"])
 def test_damage_found_at_the_start_asks_for_a_rebuild_that_heals(
     built: ImageStore, open_store: Callable, tmp_path: Path, file: str
 ) -> None:
@@ -78,7 +78,7 @@ def test_a_search_does_not_fail_where_nothing_can_be_asked_for(
     built: ImageStore, open_store: Callable, tmp_path: Path
 ) -> None:
     answers = found(built, QUERIES)
-    (current_folder(tmp_path) / "seqs.npy").unlink()
+    (current_folder(tmp_path) / "seqs.i64").unlink()
     store = open_store()
     with no_room():
         assert found(store, QUERIES) == answers

@@ -15,19 +15,18 @@ from tests.service.answers import is_exact
 from tests.service.asking import body, small
 from tests.service.server import serving, until
 
+pytestmark = pytest.mark.any_extractor
 MIRRORED = """
 from retrieval import engine
 from tests.service.mirrored import load_mirrored
 engine.load_extractor = load_mirrored
 import app
-
-pytestmark = pytest.mark.any_extractor
 app.main()
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("file", ["vectors.f16", "index.faiss", "seqs.npy"])
+@pytest.mark.parametrize("file", ["vectors.f16", "index.faiss", "seqs.i64"])
 def test_an_index_that_is_cut_under_a_running_service_is_built_again_by_itself(tmp_path, file):
     """What is mapped and cut kills the process that looks at it; the next finds the damage."""
     data = tmp_path / "data"

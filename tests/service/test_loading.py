@@ -2,10 +2,12 @@
 
 import os
 import stat
+import threading
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.routing import Map, RuleFactory
 
 from retrieval.errors import NotReady
 from tests import chosen
@@ -78,6 +80,20 @@ def test_while_loading_the_process_is_alive_and_takes_jobs(loading):
 def test_bad_requests_are_told_apart_from_a_service_that_is_not_ready(loading):
     assert loading.post("/add", json={"base64": "AAAA", "wait": "perhaps"}).status_code == 400
     assert loading.get("/nowhere").status_code == 404
+
+
+def test_nothing_is_loaded_beside_the_making_of_routes(make_client, monkeypatch):
+    """Werkzeug compiles them, which Python before 3.11.8 fails at now and then while another thread compiles too."""
+    beside = []
+    add = Map.add
+
+    def noted(routes: Map, rule: RuleFactory) -> None:
+        beside.extend(thread.name for thread in threading.enumerate() if thread.name == "load")
+        add(routes, rule)
+
+    monkeypatch.setattr(Map, "add", noted)
+    make_client()
+    assert beside == []
 
 
 def test_ready_names_the_extractor(make_client):
