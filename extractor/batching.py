@@ -1,7 +1,7 @@
 """Micro-batching: pictures that arrive together are embedded together, and one that comes alone does not wait."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -197,11 +197,14 @@ class Announcement:
         self._batcher = batcher
         self.open = True
 
-    def embed(self, image: Image) -> Vectors:
-        """See `Batcher.embed`."""
-        vector: Vectors = self.embed_many([image])[0]
+    def embed(self, image: Image, meanwhile: Callable[[], object] | None = None) -> Vectors:
+        """See `Batcher.embed`; `meanwhile` is called while the engine works."""
+        vector: Vectors = self.embed_many([image], meanwhile)[0]
         return vector
 
-    def embed_many(self, images: Sequence[Image]) -> Vectors:
-        """See `Batcher.embed_many`."""
-        return self._batcher._submit(images, self).result()
+    def embed_many(self, images: Sequence[Image], meanwhile: Callable[[], object] | None = None) -> Vectors:
+        """See `Batcher.embed_many`; `meanwhile` is called while the engine works."""
+        coming = self._batcher._submit(images, self)
+        if meanwhile:
+            meanwhile()
+        return coming.result()

@@ -50,6 +50,7 @@ from index_store.reserve import Reserve
 from index_store.scoring import score_of
 from index_store.settings import IndexSettings
 from index_store.store import ImageStore
+from index_store.version import Unchanged
 
 __all__ = [
     "DUPLICATE",
@@ -107,6 +108,7 @@ __all__ = [
     "StoreError",
     "Superseded",
     "Terms",
+    "Unchanged",
     "UnknownCollection",
     "UnknownImage",
     "UnknownJob",

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import (
@@ -41,6 +42,7 @@ from index_store.rows import (
 )
 from index_store.schema import collections, generations, images
 from index_store.transactions import Transactions
+from index_store.version import Unchanged
 
 PURGE_CHUNK = 1000
 
@@ -50,8 +52,15 @@ class Catalog(Transactions):
 
     def collection(self, name: str) -> Collection:
         """The collection as it stands now. Raises UnknownCollection."""
-        with self.reading() as connection:
-            return find_collection(connection, name)
+        return self._collections.get(name)
+
+    @cached_property
+    def _collections(self) -> Unchanged[str, Collection]:
+        def read(name: str) -> Collection:
+            with self.reading() as connection:
+                return find_collection(connection, name)
+
+        return Unchanged(self.version, read)
 
     def collections(self) -> list[Collection]:
         """All collections, by name."""

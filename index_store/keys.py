@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal
 
 from sqlalchemy import Connection, bindparam, exists, insert, or_, select, update
@@ -19,6 +20,7 @@ from index_store.catalog import Catalog
 from index_store.errors import KeyNameTaken, UnknownKey
 from index_store.rows import now
 from index_store.schema import api_keys
+from index_store.version import Unchanged
 
 Scope = Literal["search", "add", "admin", "metrics"]
 SCOPES: tuple[Scope, ...] = ("search", "add", "admin", "metrics")
@@ -91,8 +93,15 @@ class KeyRing:
 
     def exist(self) -> bool:
         """Whether a key was ever made, so that the end of the last one does not open the service to everybody."""
-        with self.catalog.reading() as connection:
-            return bool(connection.scalar(_ANY))
+        return self._any.get(None)
+
+    @cached_property
+    def _any(self) -> Unchanged[None, bool]:
+        def read(_: None) -> bool:
+            with self.catalog.reading() as connection:
+                return bool(connection.scalar(_ANY))
+
+        return Unchanged(self.catalog.version, read)
 
     def check(self, key: str) -> ApiKey | None:
         """The usable key that this is; None of any other text.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from index_store.pairs import (
     Pair,
     PairVerdict,
     PairVerdicts,
+    any_pairs,
     delete_pair,
     find_pair,
     insert_pair,
@@ -25,6 +27,7 @@ from index_store.pairs import (
 from index_store.records import Collection, Vectors
 from index_store.rows import VECTOR_DTYPE, draw_numbers, find_collection, find_image
 from index_store.schema import pairs
+from index_store.version import Unchanged
 
 CHUNK = 1024
 Picture = tuple[str, str]  # names of its collection and of itself
@@ -80,8 +83,20 @@ class Marks:
 
     def among(self, seqs: Iterable[int]) -> PairVerdicts:
         """Every mark of two of `seqs`."""
+        if not self._any.get(None):
+            return {}
         with self.catalog.reading() as connection:
             return pairs_among(connection, seqs)
+
+    @cached_property
+    def _any(self) -> Unchanged[None, bool]:
+        """Whether there are marks at all: most catalogs have none, and every search of a known picture asks."""
+
+        def read(_: None) -> bool:
+            with self.catalog.reading() as connection:
+                return any_pairs(connection)
+
+        return Unchanged(self.catalog.version, read)
 
     def version(self, *collections: Collection) -> tuple[int, int]:
         """Two numbers that change with every mark among the pictures of `collections`."""

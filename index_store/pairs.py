@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, exists, func, insert, or_, select
 
 from index_store.schema import collections, images, pairs
 
@@ -119,6 +119,11 @@ def pairs_among(connection: Connection, seqs: Iterable[int]) -> PairVerdicts:
     for chunk in _chunks(list(asked)):
         found.update(((row.a_seq, row.b_seq), row.verdict) for row in connection.execute(_BY_A, {"seqs": chunk}))
     return {pair: verdict for pair, verdict in found.items() if pair[1] in asked}
+
+
+def any_pairs(connection: Connection) -> bool:
+    """Whether anything is marked."""
+    return bool(connection.scalar(select(exists(select(pairs.c.number)))))
 
 
 def pairs_version(connection: Connection, keys: Sequence[int]) -> tuple[int, int]:

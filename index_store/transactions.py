@@ -12,6 +12,7 @@ from index_store.errors import StorageFull
 from index_store.reserve import Reserve
 from index_store.schema import clock
 from index_store.trouble import explained
+from index_store.version import Version
 
 _WRITE_LOCK = select(clock.c.value).with_for_update()
 
@@ -46,6 +47,7 @@ class Transactions:
         if self.engine.dialect.name != "sqlite":
             self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._writer = self.engine.execution_options(writing=True)
+        self._version = Version(self.engine)
 
     def _opened(self, url: str) -> Engine:
         with explained(self._where):
@@ -53,6 +55,7 @@ class Transactions:
 
     def close(self) -> None:
         """Give back every connection."""
+        self._version.close()
         self.engine.dispose()
         self._file.close()
 
@@ -76,6 +79,15 @@ class Transactions:
             if self.engine.dialect.name != "sqlite":  # which has begun with it
                 connection.execute(_WRITE_LOCK)
             yield connection
+
+    def version(self) -> int | None:
+        """A number that every commit of any process changes, for `Unchanged`; None where there is none.
+
+        Raises CatalogUnavailable.
+        """
+        self._file.check()
+        with explained(self._where):
+            return self._version.now()
 
     def check(self) -> None:
         """Returns soon if what is remembered can be read. Raises CatalogUnavailable."""

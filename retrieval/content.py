@@ -35,7 +35,8 @@ def content(small: Cells) -> float:
 
 def filled(small: Cells) -> float:
     """The part of a picture that is not of its one main colour, 0 to 1."""
-    away = np.abs(small - np.median(small, axis=0)).max(axis=1)
+    channels = np.ascontiguousarray(small.T)  # NumPy takes three times as long along a short last axis
+    away = np.abs(channels - np.median(channels, axis=1, keepdims=True)).max(axis=0)
     return float((away > SAME_COLOUR).mean())
 
 

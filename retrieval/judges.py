@@ -2,7 +2,7 @@
 
 from typing import get_args
 
-from index_store import Collection, ImageStore
+from index_store import Collection, ImageStore, Unchanged
 from retrieval.calibration import TARGETS, Calibration
 from retrieval.calibrations import default, own, refusal
 from retrieval.errors import NotCalibrated
@@ -18,6 +18,9 @@ class Judges:
         self._settings = settings
         self._store = store
         self._fingerprint = fingerprint
+        self._own = Unchanged[tuple[Collection, Mode], Calibration | None](
+            store.catalog.version, lambda key: own(store.catalog, *key)
+        )
 
     def mode(self, asked: Mode | None) -> Mode:
         """The mode of a search or an add."""
@@ -49,13 +52,13 @@ class Judges:
         """What scores are worth there now, if that is known, and whether it was found out of the collection itself."""
         if collection is None:
             return default(self._fingerprint, mode), False
-        found = own(self._store.catalog, collection, mode)
+        found = self._own.get((collection, mode))
         known = found or default(collection.fingerprint, mode)
         return known.among(self._store.size(collection)) if known else None, found is not None
 
     def threshold(self, collection: Collection, mode: Mode | None = None) -> float:
         """The score from which a match in the collection, of whatever extractor, counts as a duplicate."""
-        found = own(self._store.catalog, collection, self.mode(mode))
+        found = self._own.get((collection, self.mode(mode)))
         return self._threshold(collection, found.among(self._store.size(collection)) if found else None)
 
     def calibrations(self, collection: Collection) -> dict[Mode, Calibration]:

@@ -52,11 +52,11 @@ class Undecoded:
     pixels: int  # by the header
     _load: Callable[[], Image.Image]
 
-    def decode(self) -> Picture:
-        """Raises BadImage, PictureTooLarge."""
+    def decode(self, sha256: str | None = None) -> Picture:
+        """`sha256` is of the data, where it is known already. Raises BadImage, PictureTooLarge."""
         image = self._load()
-        sha256 = hashlib.sha256(self.data).hexdigest()
-        return Picture(image, sha256, image.width, image.height, self.format, len(self.data))
+        digest = sha256 or hashlib.sha256(self.data).hexdigest()
+        return Picture(image, digest, image.width, image.height, self.format, len(self.data))
 
 
 def decode(data: bytes, limits: InputSettings) -> Picture:

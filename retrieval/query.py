@@ -120,13 +120,14 @@ class Reader:
         """
         started = perf_counter()
         data = source.read()
-        known = self._known(data, collections)
+        sha256 = hashlib.sha256(data).hexdigest()
+        known = self._known(sha256, collections)
         with ExitStack() as room:
             if known is None:
-                yield self._embedded(data, started, room)
+                yield self._embedded(data, sha256, started, room)
                 return
             record, vector = known
-            picture = self._decoded(data, room) if whole else None
+            picture = self._decoded(data, sha256, room) if whole else None
             yield Query(vector[None], data, picture, record, 1e3 * (perf_counter() - started), 0.0)
 
     def with_parts(self, query: Query, best: float) -> Query:
@@ -139,7 +140,7 @@ class Reader:
             return query
         started = perf_counter()
         with ExitStack() as room:
-            picture = query.picture or self._decoded(query.data, room)
+            picture = query.picture or self._decoded(query.data, query.facts.sha256, room)
             with observing.timed("parts"), self._decoding:
                 rows = self._parts.rows(picture.image)
         embed_ms = query.embed_ms + 1e3 * (perf_counter() - started)
@@ -152,23 +153,22 @@ class Reader:
         with self._decoding:
             return kept_of(query.data, query.picture, self._settings.keep)
 
-    def _known(self, data: bytes, collections: Sequence[Collection]) -> tuple[ImageRecord, Vectors] | None:
-        sha256 = hashlib.sha256(data).hexdigest()
+    def _known(self, sha256: str, collections: Sequence[Collection]) -> tuple[ImageRecord, Vectors] | None:
         found = (self._store.known(collection, sha256) for collection in collections)
         return next((each for each in found if each), None)
 
-    def _embedded(self, data: bytes, started: float, room: ExitStack) -> Query:
+    def _embedded(self, data: bytes, sha256: str, started: float, room: ExitStack) -> Query:
         with self._batcher.expect() as announced:
-            picture = self._decoded(data, room)
+            picture = self._decoded(data, sha256, room)
             decoded = perf_counter()
             with observing.timed("embed"):
-                vector = announced.embed(picture.image)
+                vector = announced.embed(picture.image, meanwhile=lambda: picture.indeterminate)
         decode_ms, embed_ms = 1e3 * (decoded - started), 1e3 * (perf_counter() - decoded)
         return Query(vector[None], data, picture, None, decode_ms, embed_ms)
 
-    def _decoded(self, data: bytes, room: ExitStack) -> Picture:
+    def _decoded(self, data: bytes, sha256: str, room: ExitStack) -> Picture:
         """The picture, and on `room` what gives its share back."""
         with undecoded(data, self._settings.input) as file:
             room.enter_context(self._room.taken(file.pixels))
             with observing.timed("decode"), self._decoding:
-                return file.decode()
+                return file.decode(sha256)

@@ -12,10 +12,10 @@ from typing import Any
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.server import TcpWSGIServer
-from waitress.task import ThreadedTaskDispatcher
 from werkzeug.exceptions import ServiceUnavailable
 
 from retrieval.connection import Channel
+from retrieval.dispatcher import Dispatcher
 
 ALIVE = "/healthz"  # answered whatever else is asked, by a thread of its own
 URGENT = ("/readyz", "/metrics")  # answered however many requests wait, like refusals, by threads of their own
@@ -57,12 +57,12 @@ class Reception(TcpWSGIServer):  # type: ignore[misc]  # waitress has no type hi
         self.bounds = bounds
         self.is_known = is_known
         self.stopping = False
-        self._alive, self._urgent = _dispatcher(1), _dispatcher(URGENT_THREADS)
+        self._alive, self._urgent = Dispatcher(1), Dispatcher(URGENT_THREADS)
         where = (listener.family, listener.type, listener.proto, listener.getsockname())
         super().__init__(
             application,
             _sock=listener,
-            dispatcher=_dispatcher(bounds.threads),
+            dispatcher=Dispatcher(bounds.threads),
             adj=_adjustments(bounds),
             sockinfo=where,
             bind_socket=False,
@@ -137,10 +137,3 @@ def _adjustments(bounds: Bounds) -> Adjustments:
         max_request_body_size=bounds.body_bytes + 1,  # waitress refuses what has so many
         clear_untrusted_proxy_headers=False,  # whom to believe is the application's to say
     )
-
-
-def _dispatcher(threads: int) -> ThreadedTaskDispatcher:
-    dispatcher = ThreadedTaskDispatcher()
-    dispatcher.queue_logger.disabled = True  # requests that wait are counted, not warned of one by one
-    dispatcher.set_thread_count(threads)
-    return dispatcher

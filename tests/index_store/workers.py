@@ -86,6 +86,14 @@ def open_catalog(folder: Path, start: Barrier, outcomes: Queue) -> None:
     outcomes.put("ok")
 
 
+def create_elsewhere(folder: Path, start: Barrier, outcomes: Queue) -> None:
+    start.wait()
+    catalog = Catalog(f"sqlite:///{folder / 'catalog.db'}")
+    catalog.create_collection("elsewhere", "f1", 8, None)
+    catalog.close()
+    outcomes.put("ok")
+
+
 def claim_all(folder: Path, start: Barrier, outcomes: Queue) -> None:
     """Claims jobs until none is left; puts their ids in the order of claiming."""
     catalog = Catalog(f"sqlite:///{folder / 'catalog.db'}")
