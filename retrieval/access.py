@@ -3,7 +3,7 @@
 import ipaddress
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from flask import Flask, Response, current_app, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -17,6 +17,7 @@ from retrieval.errors import AccessDenied, Forbidden, TooManyRequests, Unauthori
 from retrieval.listening import is_local, is_loopback
 from retrieval.scopes import needed
 from retrieval.settings import Settings
+from retrieval.turns import asking
 
 BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE | re.ASCII)
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
@@ -58,6 +59,15 @@ class Access:
         except StoreError:
             return True
 
+    def sender(self, headers: Mapping[str, str], address: str) -> str | None:
+        """Who seems to have sent a request with these headers, for taking turns: it is not looked into."""
+        key = headers.get("AUTHORIZATION") or headers.get("X_API_KEY")
+        if key and self._settings.access.keys != "off":
+            return key
+        proxies = self._settings.server.trusted_proxies
+        through = headers.get("X_FORWARDED_FOR", "").split(",")
+        return _address_bucket(through[-proxies].strip() if 0 < proxies <= len(through) else address)
+
     def charge_batch(self, pictures: int) -> None:
         """Each picture counts as a request; the first is counted already. Raises TooManyRequests."""
         more = min(pictures, self._settings.access.requests_per_minute) - 1
@@ -71,6 +81,7 @@ class Access:
 
     def _admit(self) -> Response | None:
         g.caller, g.bucket, g.policy = NOBODY, None, None
+        asking.set(None)
         try:
             check_site(request, self._settings)
             if answer := preflight(request, self._settings):
@@ -90,6 +101,7 @@ class Access:
             self._check_key()
         else:
             g.caller = ANYBODY
+        asking.set(g.bucket)
         self._charge(1)
         if not request.routing_exception:  # which tells any caller that there is no such route
             g.caller.check_scope(need)

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, replace
-from threading import Semaphore
 from time import perf_counter
 from typing import TypeVar
 
@@ -80,7 +79,7 @@ class Reader:
         self._store = store
         self._room = room
         # More decoders than cores only take turns, and throw each other out of the caches.
-        self._decoding = Semaphore(os.cpu_count() or 1)
+        self._decoding = Room(os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="read")
         # Of batches with URLs, so that others do not wait for slow servers.
         self._fetching = ThreadPoolExecutor(FETCHERS, thread_name_prefix="fetch")
@@ -141,7 +140,7 @@ class Reader:
         started = perf_counter()
         with ExitStack() as room:
             picture = query.picture or self._decoded(query.data, query.facts.sha256, room)
-            with observing.timed("parts"), self._decoding:
+            with observing.timed("parts"), self._decoding.taken(1):
                 rows = self._parts.rows(picture.image)
         embed_ms = query.embed_ms + 1e3 * (perf_counter() - started)
         return replace(query, views=np.concatenate([query.views, rows]), embed_ms=embed_ms)
@@ -150,7 +149,7 @@ class Reader:
         """What the settings want kept of a decoded picture."""
         if query.picture is None:
             return None
-        with self._decoding:
+        with self._decoding.taken(1):
             return kept_of(query.data, query.picture, self._settings.keep)
 
     def _known(self, sha256: str, collections: Sequence[Collection]) -> tuple[ImageRecord, Vectors] | None:
@@ -170,5 +169,5 @@ class Reader:
         """The picture, and on `room` what gives its share back."""
         with undecoded(data, self._settings.input) as file:
             room.enter_context(self._room.taken(file.pixels))
-            with observing.timed("decode"), self._decoding:
+            with observing.timed("decode"), self._decoding.taken(1):
                 return file.decode(sha256)

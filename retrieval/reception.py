@@ -4,7 +4,7 @@ What may pile up is bounded: connections, requests that wait for a thread, and t
 """
 
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -27,6 +27,7 @@ UNSENT = 64 << 20  # bytes of an answer that may wait to be sent before the thre
 
 WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 IsKnown = Callable[[str | None, str | None], bool]  # from the headers Authorization and X-API-Key
+Sender = Callable[[Mapping[str, str], str], str | None]  # from the headers, named as WSGI has them, and the address
 
 
 class Overloaded(ServiceUnavailable):
@@ -53,7 +54,9 @@ class Reception(TcpWSGIServer):  # type: ignore[misc]  # waitress has no type hi
 
     channel_class = Channel
 
-    def __init__(self, application: WSGIApp, listener: socket.socket, bounds: Bounds, is_known: IsKnown) -> None:
+    def __init__(
+        self, application: WSGIApp, listener: socket.socket, bounds: Bounds, is_known: IsKnown, sender: Sender
+    ) -> None:
         self.bounds = bounds
         self.is_known = is_known
         self.stopping = False
@@ -62,7 +65,7 @@ class Reception(TcpWSGIServer):  # type: ignore[misc]  # waitress has no type hi
         super().__init__(
             application,
             _sock=listener,
-            dispatcher=Dispatcher(bounds.threads),
+            dispatcher=Dispatcher(bounds.threads, lambda channel: sender(channel.requests[0].headers, channel.addr[0])),
             adj=_adjustments(bounds),
             sockinfo=where,
             bind_socket=False,
@@ -71,7 +74,8 @@ class Reception(TcpWSGIServer):  # type: ignore[misc]  # waitress has no type hi
     @property
     def waiting(self) -> int:
         """Requests that wait for a thread."""
-        return len(self.task_dispatcher.queue)
+        waiting: int = self.task_dispatcher.waiting
+        return waiting
 
     def poll(self, seconds: float = 1.0) -> None:
         """Receive and send for at most so long."""
@@ -97,10 +101,14 @@ class Reception(TcpWSGIServer):  # type: ignore[misc]  # waitress has no type hi
         if not request.error and request.path == ALIVE:
             self._alive.add_task(channel)
             return
-        urgent = request.error or request.path in URGENT
-        if not urgent and self.waiting >= self.bounds.waiting:
-            request.error = urgent = Overloaded("Too many requests wait already; send this one again.", retry_after=1)
-        (self._urgent if urgent else self.task_dispatcher).add_task(channel)
+        if request.error or request.path in URGENT:
+            self._urgent.add_task(channel)
+            return
+        out = self.task_dispatcher.add_or_crowd_out(channel, self.bounds.waiting)
+        if out is not None:
+            error = Overloaded("Too many requests wait already; send this one again.", retry_after=1)
+            out.requests[0].error = error
+            self._urgent.add_task(out)
 
     def handle_accept(self) -> None:
         """As the parent's; where there are too many connections, the one that has waited longest makes room."""

@@ -1,10 +1,11 @@
 """How much may be in memory at once, whoever asks for it."""
 
 import ctypes
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Condition
+
+from retrieval.turns import Turns, asking
 
 LARGE_BYTES = 4 << 20
 M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
@@ -20,20 +21,32 @@ def give_back_large_blocks() -> None:
         mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
 
 
+def give_back_free_pages() -> None:
+    """What lies free between blocks in use goes back to the system.
+
+    glibc keeps it, for every arena that its threads have, and has more of it with every hour. Takes some milliseconds.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 class Room:
-    """Room for so many pixels. Who finds too little left waits for his turn; anything alone fits.
+    """Room for so many pixels, or for so much of anything. Who finds too little left waits; anything alone fits.
+
+    Those who wait are let in by turns of the callers, `asking`, so that nobody fills it for long.
 
     Hold one share at a time: two threads that each hold one and wait for another would wait for ever.
     """
 
     def __init__(self, pixels: int) -> None:
         self._most = self._left = pixels
-        self._waiting: deque[object] = deque()
+        self._waiting: Turns[object] = Turns()
         self._changed = Condition()
 
     @contextmanager
     def taken(self, pixels: int) -> Iterator[None]:
-        """Waits for room, in order of arrival, and gives it back on leaving."""
+        """Waits for room, and gives it back on leaving."""
         share = min(pixels, self._most)
         self._enter(share)
         try:
@@ -46,8 +59,8 @@ class Room:
     def _enter(self, share: int) -> None:
         turn = object()
         with self._changed:
-            self._waiting.append(turn)
-            self._changed.wait_for(lambda: self._waiting[0] is turn and self._left >= share)
-            self._waiting.popleft()
+            self._waiting.add(asking.get(), turn)
+            self._changed.wait_for(lambda: self._waiting.first is turn and self._left >= share)
+            self._waiting.take()
             self._left -= share
             self._changed.notify_all()

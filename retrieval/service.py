@@ -16,10 +16,11 @@ from retrieval.inbox import Inbox
 from retrieval.maintenance import Maintenance
 from retrieval.observing import UNWATCHED, Watch
 from retrieval.retriever import Retriever
-from retrieval.room import Room
+from retrieval.room import Room, give_back_free_pages
 from retrieval.settings import Settings
 
 log = logging.getLogger(__name__)
+TIDY_S = 30.0
 
 
 class Service:
@@ -39,11 +40,14 @@ class Service:
         self._engine: Engine | None = None
         self._trouble = NotReady("the model and the index are being loaded; try again in a few seconds", "loading")
         self._loading = threading.Thread(target=self._load, name="load", daemon=True)
+        self._tidying = threading.Thread(target=self._tidy, name="tidy", daemon=True)
+        self._closed = threading.Event()
 
     def start(self) -> Self:
         """Begin to load, and to look after maintenance."""
         self._watch.ready(False)
         self._loading.start()
+        self._tidying.start()
         if self.settings.maintenance.enabled:
             self._maintenance.start()
         return self
@@ -93,11 +97,16 @@ class Service:
 
     def close(self) -> None:
         """Ends maintenance and the model's thread, and gives back every connection."""
+        self._closed.set()
         self._maintenance.stop()
         self._loading.join()
         if self._engine is not None:
             self._engine.close()
         self.catalog.close()
+
+    def _tidy(self) -> None:
+        while not self._closed.wait(TIDY_S):
+            give_back_free_pages()
 
     def _load(self) -> None:
         trouble = "the service could not load, for a reason that only its log tells"

@@ -36,9 +36,8 @@ class Worker(BaseWorker):  # type: ignore[misc]  # gunicorn has no type hints
         _allow_many_files()
         metrics = self.wsgi.extensions["metrics"]
         (listener,) = (each.sock for each in self.sockets)
-        self._reception = reception = Reception(
-            self.wsgi, listener, self.app.bounds, self.wsgi.extensions["access"].knows
-        )
+        access = self.wsgi.extensions["access"]
+        self._reception = reception = Reception(self.wsgi, listener, self.app.bounds, access.knows, access.sender)
         while self.alive and self._has_parent():
             reception.poll()
             self.notify()

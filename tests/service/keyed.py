@@ -1,6 +1,10 @@
 """A service that asks for keys, with pictures in two collections, and a request for each of its routes."""
 
+import json
+import subprocess
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
@@ -9,6 +13,7 @@ from werkzeug.test import TestResponse
 
 from index_store import KeyRing
 from tests.service.asking import body, small
+from tests.service.server import ROOT
 
 MINE, THEIRS = "mine", "theirs"
 
@@ -96,3 +101,15 @@ class Keyed:
         if key is not None:
             sent["Authorization"] = f"Bearer {key}"
         return self.client.open(path, method=method, json=json, headers=sent)
+
+
+def script(data: Path, *arguments: str) -> str:
+    """What scripts/keys.py prints."""
+    config = data.parent / "keys.yaml"
+    config.write_text(json.dumps({"data_dir": str(data)}))
+    command = [sys.executable, str(ROOT / "scripts/keys.py"), *arguments, "--config", str(config)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}

@@ -13,21 +13,10 @@ from typing import Any
 import pytest
 
 from tests.service.asking import body, small
+from tests.service.keyed import bearer, script
 from tests.service.server import ROOT, Server, configuration, launched, serving, start, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.any_extractor]
-
-
-def script(data: Path, *arguments: str) -> str:
-    """What scripts/keys.py prints."""
-    config = data.parent / "keys.yaml"
-    config.write_text(json.dumps({"data_dir": str(data)}))
-    command = [sys.executable, str(ROOT / "scripts/keys.py"), *arguments, "--config", str(config)]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-
-def bearer(key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}"}
 
 
 REFUSED: list[dict[str, Any]] = [

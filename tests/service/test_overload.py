@@ -5,6 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.service.asking import body, small
+from tests.service.keyed import bearer, script
+from tests.service.scraped import Scrape
 from tests.service.server import serving, until
 from tests.service.slow_host import PATIENT, slow_host
 
@@ -36,6 +38,33 @@ def test_what_is_too_much_is_refused_and_the_rest_answered(server):
         host.let_go()
         served = [each for each in [*under_way, *others] if each not in refused]
         assert [each.result().status_code for each in served] == [200] * (THREADS + WAITING)
+
+
+def waiting(server, key) -> float:
+    """Requests that wait for a thread."""
+    return Scrape(server.ask("GET", "/metrics", headers=key).text)("http_requests_waiting")
+
+
+def test_who_sends_too_much_is_refused_before_another_is(tmp_path):
+    """The queue is full of one key's requests; another's comes in, is refused nothing, and is the next to be served."""
+    data = tmp_path / "data"
+    scopes = {"busy": "search", "other": "search", "adding": "add", "watching": "metrics"}
+    keys = {name: bearer(script(data, "create", name, "--scope", scope)) for name, scope in scopes.items()}
+    section = {"threads": THREADS, "max_waiting": WAITING}
+    with serving(data, server=section, input=PATIENT, access={"keys": "required"}) as server:
+        assert server.ask("POST", "/add", json=body(small(1)), headers=keys["adding"]).status_code == 201
+        with slow_host(small(1)) as host, ThreadPoolExecutor(THREADS + WAITING + 1) as pool:
+            search = {"json": {"url": host.url}, "headers": keys["busy"]}
+            sent = [pool.submit(server.ask, "POST", "/search", **search) for _ in range(THREADS + WAITING)]
+            host.wait_until_asked(THREADS)
+            until(lambda: waiting(server, keys["watching"]) == WAITING, "a full queue")
+            late = pool.submit(server.ask, "POST", "/search", json=body(small(1)), headers=keys["other"])
+            (refused,) = until(lambda: [each for each in sent if each.done()], "a refusal")
+            assert refused.result().status_code == 503
+            assert not late.done()
+            host.let_go()
+            assert late.result().status_code == 200
+            assert [each.result().status_code for each in sent if each is not refused] == [200] * (len(sent) - 1)
 
 
 def test_slow_urls_hold_some_threads_and_no_more(tmp_path):

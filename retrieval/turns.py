@@ -1,0 +1,55 @@
+"""Taking turns: who asks for much waits behind himself, and the others wait for one of his at most."""
+
+from collections import deque
+from collections.abc import Hashable
+from contextvars import ContextVar
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+
+# Whose work a thread does: the holder of a key, or an address. None of this machine's own, who share one turn.
+asking: ContextVar[str | None] = ContextVar("asking", default=None)
+
+
+class Turns(Generic[Item]):
+    """A queue in which the callers take turns, each with his items in the order of arrival. Needs a lock around it."""
+
+    def __init__(self) -> None:
+        self._lines: dict[Hashable, deque[Item]] = {}  # the next caller first; none is empty
+        self._length = 0
+        self._latest: Hashable = None  # caller
+
+    def __len__(self) -> int:
+        return self._length
+
+    @property
+    def first(self) -> Item:
+        """Whose turn it is, of a queue that is not empty."""
+        return next(iter(self._lines.values()))[0]
+
+    def add(self, caller: Hashable, item: Item) -> None:
+        """Put it behind what else the caller has here."""
+        self._lines.setdefault(caller, deque()).append(item)
+        self._length += 1
+        self._latest = caller
+
+    def take(self) -> Item:
+        """The first; its caller's next is behind those of all others. Raises StopIteration of an empty queue."""
+        caller, line = next(iter(self._lines.items()))
+        del self._lines[caller]
+        if len(line) > 1:
+            self._lines[caller] = line
+        self._length -= 1
+        return line.popleft()
+
+    def crowd_out(self) -> Item:
+        """Take the newest of the caller who has most here, among equals of who came last.
+
+        Raises ValueError of an empty queue.
+        """
+        caller, line = max(self._lines.items(), key=lambda each: (len(each[1]), each[0] == self._latest))
+        item = line.pop()
+        if not line:
+            del self._lines[caller]
+        self._length -= 1
+        return item
