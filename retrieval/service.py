@@ -20,7 +20,7 @@ from retrieval.room import Room, give_back_free_pages
 from retrieval.settings import Settings
 
 log = logging.getLogger(__name__)
-TIDY_S = 30.0
+TIDY_S = 10.0
 
 
 class Service:

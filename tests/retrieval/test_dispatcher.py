@@ -103,3 +103,43 @@ def test_the_end_waits_for_what_is_done_and_cancels_what_waits() -> None:
     go_on.set()
     assert first.ended.wait(10)
     assert not lock.locked()
+
+
+def test_nobody_waits_where_none_may_and_threads_that_rest_are_no_queue() -> None:
+    go_on, done = Event(), []
+    dispatcher = Dispatcher(2)
+    _rest(dispatcher)
+    tasks = [Task(done, go_on) for _ in range(3)]
+    assert [dispatcher.add_or_crowd_out(task, most=0) for task in tasks] == [None, None, tasks[2]]
+    assert dispatcher.waiting == 0
+    go_on.set()
+    assert all(task.ended.wait(10) for task in tasks[:2])
+    dispatcher.shutdown(timeout=5)
+    assert len(done) == 2
+
+
+def test_senders_take_turns_and_who_sends_most_is_crowded_out() -> None:
+    go_on, done = Event(), []
+    dispatcher = Dispatcher(1, sender=lambda task: task.sender)
+
+    class Sent(Task):
+        def __init__(self, sender: str) -> None:
+            super().__init__(done, go_on)
+            self.sender = sender
+
+        def service(self) -> None:
+            super().service()
+            done[-1] = self.sender
+
+    _rest(dispatcher)
+    dispatcher.add_task(Sent("a"))
+    while len(dispatcher.queue):
+        sleep(0.001)
+    crowded = [dispatcher.add_or_crowd_out(Sent(sender), most=4) for sender in "aaaabac"]
+    assert [each and each.sender for each in crowded] == [None] * 4 + ["a", "a", "a"]
+    assert dispatcher.waiting == 4
+    go_on.set()
+    while len(done) < 5:
+        sleep(0.001)
+    dispatcher.shutdown(timeout=5)
+    assert "".join(done) == "aabca"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from retrieval.room import Room
+from retrieval.room import Room, give_back_free_pages
 from tests.corpus import encoded, photo
 from tests.service.asking import body
 
@@ -33,6 +33,20 @@ def test_shares_never_exceed_the_whole_and_everyone_gets_his_turn():
     with ThreadPoolExecutor(16) as threads:
         assert sum(threads.map(use, [30, 70, 1, 99, 50] * 40)) == 250 * 40
     assert 60 < most[0] <= 100
+
+
+def resident_mb() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def test_what_lies_free_between_blocks_in_use_is_given_back():
+    blocks = [bytearray(b"x") * 60_000 for _ in range(2_000)]
+    blocks = blocks[::20]
+    before = resident_mb()
+    give_back_free_pages()
+    assert before - resident_mb() > 60
+    assert len(blocks) == 100
 
 
 def test_what_is_larger_than_the_room_gets_all_of_it():
