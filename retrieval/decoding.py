@@ -17,6 +17,8 @@ from retrieval.formats import refusal
 from retrieval.headers import check_header
 from retrieval.pixels import upright_rgb
 
+# Of a JPEG, the most there can be. One pixel wide and millions high, a PNG takes a hundred times as long as others.
+MAX_SIDE = 65_535
 TILE = (322, 323)  # TIFF tags: width and height of a tile
 QUIET = ("ignore", None, Warning, re.compile(r"(PIL|pillow_heif)\."), 0)
 
@@ -97,6 +99,8 @@ class OpenFile:
 def check_pixels(size: tuple[int, int], limit: int) -> None:
     """Raises PictureTooLarge."""
     width, height = size
+    if max(size) > MAX_SIDE:
+        raise PictureTooLarge(f"The picture is {width} x {height} pixels; at most {MAX_SIDE:,} a side are accepted.")
     if width * height > limit:
         raise PictureTooLarge(f"The picture is {width} x {height} pixels; at most {limit:,} in all are accepted.")
 

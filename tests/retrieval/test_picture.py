@@ -100,7 +100,7 @@ def test_lossless_files_of_one_picture_share_the_digest_of_pixels_only():
     assert len({picture.sha256 for picture in pictures}) == len(LOSSLESS)
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1), (300, 700), (70_000, 3)])
+@pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1), (300, 700), (65_535, 3)])
 def test_digest_of_pixels_covers_every_row_and_the_shape(size):
     image = photo(3, size)
     picture = decode(encoded(image, "PNG"), LIMITS)
@@ -262,6 +262,15 @@ def test_a_picture_of_the_most_pixels_passes_and_one_more_does_not(name):
     assert decode(data, changed(max_pixels=64 * 48))
     with pytest.raises(PictureTooLarge, match="64 x 48"):
         decode(data, changed(max_pixels=64 * 48 - 1))
+
+
+@pytest.mark.parametrize("name", ["PNG", "TIFF"])
+@pytest.mark.parametrize("size", [(1, 65_535), (65_535, 1)])
+def test_a_strip_may_be_as_long_as_in_a_jpeg_and_no_longer(name, size):
+    assert decode(encoded(Image.new("RGB", size), name), LIMITS).height == size[1]
+    longer = tuple(side + (side > 1) for side in size)
+    with pytest.raises(PictureTooLarge, match="at most 65,535 a side"):
+        decode(encoded(Image.new("RGB", longer), name), LIMITS)
 
 
 @pytest.mark.parametrize("defect", ["huge png", "huge gif frame", "huge tiff tile"])
