@@ -49,15 +49,17 @@ class CatalogFile:
             raise CatalogUnavailable(f"cannot be used: {users}", path) from None
 
     def check_content(self) -> None:
-        """Raises CatalogUnavailable where a catalog that was in use before has lost all its bytes."""
-        if self.path is None or self._lock < 0 or not self.path.exists():
+        """Raises CatalogUnavailable where a catalog that was in use before has gone, or has lost all its bytes."""
+        if self.path is None or self._lock < 0 or os.fstat(self._lock).st_size < RESERVE:
             return
-        if self.path.stat().st_size == 0 and os.fstat(self._lock).st_size >= RESERVE:
-            raise CatalogUnavailable(
-                "is empty, and was not: put a backup back (docs/operations.md), or, to begin anew, delete it and its "
-                f"{LOCK_SUFFIX} file",
-                self.path,
-            )
+        there = self.path.exists()
+        if there and self.path.stat().st_size:
+            return
+        raise CatalogUnavailable(
+            f"{'is empty' if there else 'is gone'}, and was not: put a backup back (docs/operations.md), or, to begin "
+            f"anew, delete {'it and its' if there else 'its'} {LOCK_SUFFIX} file",
+            self.path,
+        )
 
     def remember(self) -> None:
         """Note which file it is, once it is open, and keep some room for the next time."""

@@ -1,7 +1,6 @@
 """The database that holds the catalog: engines, connections, and tables put in place."""
 
 import sqlite3
-from contextlib import closing
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -14,7 +13,6 @@ from index_store.schema import clock, metadata
 
 VERSION = 3
 BUSY_TIMEOUT_S = 60
-CHECK_TIMEOUT_S = 1
 
 
 def connect(url: str) -> Engine:
@@ -46,18 +44,13 @@ def connect(url: str) -> Engine:
 
 
 def check(engine: Engine) -> None:
-    """Reads the clock. SQLite is opened anew, for a file that has gone lives on in the connections that have it.
+    """Reads the clock. Raises SQLAlchemyError, sqlite3.Error.
 
-    Raises SQLAlchemyError, sqlite3.Error.
+    Never opens SQLite's file anew: where another has been put in its place, the log of the one in use, which goes by
+    name, would be taken for that one's, and be deleted.
     """
-    value = select(clock.c.value)
-    if engine.dialect.name != "sqlite":
-        with engine.connect() as connection:
-            connection.execute(value).one()
-        return
-    uri = f"{Path(str(engine.url.database)).resolve().as_uri()}?mode=rw"
-    with closing(sqlite3.connect(uri, timeout=CHECK_TIMEOUT_S, uri=True)) as opened:
-        opened.execute(str(value)).fetchone()
+    with engine.connect() as connection:
+        connection.execute(select(clock.c.value)).one()
 
 
 def size(engine: Engine, reader: Connection) -> int:

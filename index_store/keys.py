@@ -103,6 +103,19 @@ class KeyRing:
 
         return Unchanged(self.catalog.version, read)
 
+    @cached_property
+    def _rows(self) -> Unchanged[str, Any]:
+        """By public id; unknown ones are not held, so that nobody fills the memory with them."""
+
+        def read(key_id: str) -> Any:
+            with self.catalog.reading() as connection:
+                row = connection.execute(_BY_ID, {"id": key_id}).one_or_none()
+            if row is None:
+                raise UnknownKey(f"there is no key {key_id!r}")
+            return row
+
+        return Unchanged(self.catalog.version, read)
+
     def check(self, key: str) -> ApiKey | None:
         """The usable key that this is; None of any other text.
 
@@ -111,8 +124,10 @@ class KeyRing:
         parsed = KEY_FORMAT.fullmatch(key)
         if not parsed:
             return None
-        with self.catalog.reading() as connection:
-            row = connection.execute(_BY_ID, {"id": parsed[1]}).one_or_none()
+        try:
+            row = self._rows.get(parsed[1])
+        except UnknownKey:
+            row = None
         same = hmac.compare_digest(row.digest if row else _NOBODY, _digest(key))
         found = _key(row[1:]) if row and same else None
         return found if found and found.is_usable else None

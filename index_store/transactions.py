@@ -91,6 +91,7 @@ class Transactions:
 
     def check(self) -> None:
         """Returns soon if what is remembered can be read. Raises CatalogUnavailable."""
+        self._file.check()
         with explained(self._where):
             database.check(self.engine)
 

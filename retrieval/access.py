@@ -1,5 +1,6 @@
 """The door: what is looked at before a request's body is read, and what every reply says in its headers."""
 
+import hashlib
 import ipaddress
 import math
 import re
@@ -20,6 +21,8 @@ from retrieval.settings import Settings
 from retrieval.turns import asking
 
 BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE | re.ASCII)
+KEY_HEADERS = ("Authorization", "X-API-Key")
+MOST_SCRAPERS = 32
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
 HOW = "send an API key as `Authorization: Bearer ir_...` or as `X-API-Key: ir_...`"
 
@@ -37,6 +40,7 @@ class Access:
         self._is_local = is_local(settings)
         self._is_loopback = is_loopback(settings.server.host)
         self._keys_seen = False
+        self._scrapers: dict[bytes, Caller] = {}  # let in, by digests of the headers that they came with
 
     def guard(self, app: Flask) -> None:
         """Stand before every route of the application, also those that it does not have."""
@@ -60,10 +64,13 @@ class Access:
             return True
 
     def sender(self, headers: Mapping[str, str], address: str) -> str | None:
-        """Who seems to have sent a request with these headers, for taking turns: it is not looked into."""
-        key = headers.get("AUTHORIZATION") or headers.get("X_API_KEY")
-        if key and self._settings.access.keys != "off":
-            return key
+        """Who has sent a request with these headers, for taking turns: a key, or whoever has the address."""
+        try:
+            given = _given_key(headers.get("AUTHORIZATION"), headers.get("X_API_KEY"))
+            if given and self._settings.access.keys != "off" and (key := self._keys.check(given)):
+                return f"key {key.id}"
+        except (AccessDenied, StoreError):
+            pass  # `guard` says what is wrong, in its turn
         proxies = self._settings.server.trusted_proxies
         through = headers.get("X_FORWARDED_FOR", "").split(",")
         return _address_bucket(through[-proxies].strip() if 0 < proxies <= len(through) else address)
@@ -87,11 +94,28 @@ class Access:
             if answer := preflight(request, self._settings):
                 return answer
             need = needed(request.endpoint, request.method)
-            if need != "open":
+            if need == "metrics":
+                self._check_scraper()
+            elif need != "open":
                 self._check_caller(need)
         except (AccessDenied, StoreError) as error:
             return self._explain(error)
         return None
+
+    def _check_scraper(self) -> None:
+        """Who was let in before is also while the catalog, which knows the keys, is away: metrics tell that it is."""
+        given = hashlib.sha256(repr([request.headers.get(name) for name in KEY_HEADERS]).encode()).digest()
+        try:
+            self._check_caller("metrics")
+        except StoreError:
+            if given not in self._scrapers:
+                raise
+            g.caller = self._scrapers[given]
+        except AccessDenied:
+            self._scrapers.pop(given, None)
+            raise
+        else:
+            self._scrapers = {**dict(list(self._scrapers.items())[-MOST_SCRAPERS:]), given: g.caller}
 
     def _check_caller(self, need: Scope) -> None:
         with_keys = self._keys_needed()

@@ -81,6 +81,8 @@ def create(settings: Settings, backup: Path, library: bool, since: Path | None, 
     source = _catalog_of(settings)
     if backup.exists():
         raise BackupRefused(f"{backup} is there already; a backup is never written over another")
+    _check_apart(backup, settings.data_dir)
+    backup.parent.mkdir(parents=True, exist_ok=True)
     tree = Copying(settings.data_dir, Earlier.of(since, FILES), report)
     folders = FIRST + (LAST if library else ())
     with closing(CatalogFile(source)), _aside(backup) as aside, told_if_full(backup):
@@ -116,6 +118,9 @@ def restore(settings: Settings, backup: Path, report: Report) -> Path | None:
     Raises BackupRefused, CatalogUnavailable where a service or a script uses the folder, StorageFull.
     """
     target = _catalog_of(settings)
+    _check_apart(backup, settings.data_dir)
+    if (settings.data_dir / MANIFEST).exists():
+        raise BackupRefused(f"{settings.data_dir} is a backup itself; restore into a data folder")
     manifest = verify(backup, report)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with closing(CatalogFile(target, alone=True)), _aside(settings.data_dir / "restored") as aside:
@@ -131,6 +136,12 @@ def restore(settings: Settings, backup: Path, report: Report) -> Path | None:
         _swap_catalog(aside / CATALOG, target, replaced)
         sync(settings.data_dir)
     return replaced if replaced.exists() else None
+
+
+def _check_apart(backup: Path, data_dir: Path) -> None:
+    one, other = backup.resolve(), data_dir.resolve()
+    if one == other or one in other.parents or other in one.parents:
+        raise BackupRefused(f"a backup and a data folder may not lie in each other: {backup}, {data_dir}")
 
 
 def _catalog_of(settings: Settings) -> Path:

@@ -1,5 +1,6 @@
 """A connection, and the requests on it: received whole, answered, and closed when its time is up."""
 
+import re
 import socket
 from math import inf
 from time import monotonic
@@ -7,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
+from waitress.receiver import ChunkedReceiver
 from waitress.task import WSGITask
-from werkzeug.exceptions import HTTPException, RequestTimeout, default_exceptions
+from werkzeug.exceptions import BadRequest, HTTPException, RequestTimeout, default_exceptions
 
 from index_store.reserve import NO_ROOM
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 REFUSAL = "imageretrieval.refusal"  # in a WSGI environment: the HTTPException that the application has to answer with
 UNASKED = 1 << 18  # bytes of a body that are taken from anybody; who wants to send more must be known
+TRANSFER_ENCODING = re.compile(rb"(?im)^transfer-encoding[ \t]*:")
+MAX_BETWEEN = 4096  # bytes of a chunk's size and extensions, and of all trailers
 LEAST_RATE = 1 << 15  # bytes/s that a client has to send for a body to go on
 IDLE_S = 75.0  # a connection stays open for so long without a request
 SEND_S = 30.0  # for so long a client may read nothing of its answer
@@ -31,11 +35,28 @@ class Stranger(HTTPException):
 class Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no type hints
     """Reads a request."""
 
+    error: Any
+
     def parse_header(self, header_plus: bytes) -> None:
-        """Of a body with a length and in chunks, a proxy in front may see another end than we do."""
-        super().parse_header(header_plus)
-        if self.chunked and "CONTENT_LENGTH" in self.headers:
+        """Of a body with a length and in chunks, or in chunks in HTTP/1.0, a proxy may see another end than we do."""
+        in_chunks = TRANSFER_ENCODING.search(header_plus)
+        try:
+            super().parse_header(header_plus)
+        except ValueError as error:  # of a number with thousands of digits
+            raise ParsingError("Content-Length is invalid") from error
+        if in_chunks and "CONTENT_LENGTH" in self.headers:
             raise ParsingError("Content-Length and Transfer-Encoding in one request")
+        if in_chunks and self.version != "1.1":
+            raise ParsingError("Transfer-Encoding in a request that is not of HTTP/1.1")
+
+    def received(self, data: bytes) -> int:
+        """What is between chunks and behind them is read by the one thread that receives for all, and kept."""
+        taken: int = super().received(data)
+        body = self.body_rcv
+        if isinstance(body, ChunkedReceiver) and max(len(body.control_line), len(body.trailer)) > MAX_BETWEEN:
+            self.error = BadRequest("The chunks of the body have too much beside them.")
+            self.completed = True
+        return taken
 
 
 class NoRoom(HTTPException):

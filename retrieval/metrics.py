@@ -49,6 +49,8 @@ class Metrics(Watch):
         self.searches = counter("searches", "Pictures searched for.", ["verdict"])
         self.adds = counter("adds", "Pictures to be remembered.", ["status"])
         self.problems = counter("problems", "Problem documents, of requests and of pictures in them.", ["type"])
+        for defect in ("internal-error", "storage-full"):
+            self.problems.labels(defect)  # there from the start: an alert on its increase sees the first one, too
         self.is_ready = gauge("ready", "Whether a worker can answer.", multiprocess_mode="liveall")
         self.is_owner = gauge("maintenance_owners", "Workers that look after maintenance: 0 or 1.")
 

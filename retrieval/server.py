@@ -1,11 +1,14 @@
 """Serving, from the settings alone: gunicorn's master, and a worker or more of ours."""
 
+import signal
 from collections.abc import Callable
 from contextlib import closing
+from types import FrameType
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 
 from extractor import ExtractorError, check_model
 from index_store import Catalog, StoreError, check_catalog
@@ -19,6 +22,21 @@ from retrieval.worker import Worker
 
 GRACEFUL_S = 30
 BOOT_S = 20
+
+
+class Master(Arbiter):  # type: ignore[misc]  # gunicorn has no type hints
+    """Ctrl-C stops as SIGTERM does, answering what is under way; pressed again, it ends that at once."""
+
+    _interrupted = False
+
+    def signal(self, sig: int, frame: FrameType | None) -> None:
+        if sig == signal.SIGINT and self._interrupted:
+            self.kill_workers(signal.SIGQUIT)
+        self._interrupted |= sig == signal.SIGINT
+        super().signal(sig, frame)
+
+    def handle_int(self) -> None:
+        self.handle_term()
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hints
@@ -47,6 +65,10 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
         }
         for name, value in options.items():
             self.cfg.set(name, value)
+
+    def run(self) -> None:
+        """As the parent's, with a Master."""
+        Master(self).run()
 
     @property
     def bounds(self) -> Bounds:

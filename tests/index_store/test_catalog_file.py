@@ -112,6 +112,18 @@ def test_a_catalog_that_was_emptied_is_not_taken_for_a_new_one(held: ImageStore,
         assert anew.collections() == []
 
 
+def test_a_catalog_that_has_gone_is_not_taken_for_a_new_one(held: ImageStore, tmp_path: Path) -> None:
+    held.catalog.close()
+    for file in tmp_path.glob("catalog.db*"):
+        if not file.name.endswith(".lock"):
+            file.unlink()
+    with pytest.raises(CatalogUnavailable, match=r"is gone, and was not.*delete its \.lock file"):
+        Catalog(_url(tmp_path))
+    (tmp_path / "catalog.db.lock").unlink()
+    with closing(Catalog(_url(tmp_path))) as anew:
+        assert anew.collections() == []
+
+
 def test_no_more_time_is_spent_on_a_look_than_is_allowed(held: ImageStore, tmp_path: Path) -> None:
     check_catalog(_url(tmp_path), 1e-9)
 

@@ -1,5 +1,6 @@
 """Figures of collections and of jobs, and whether the catalog can be read."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -118,11 +119,27 @@ def test_one_that_is_gone_is_told_though_connections_still_have_it(store: ImageS
     file = Path(store.catalog.engine.url.database)
     add(store, "a", 1)
     file.rename(file.with_suffix(".away"))
-    with pytest.raises(CatalogUnavailable, match="unable to open"):
+    with pytest.raises(CatalogUnavailable, match="deleted or replaced"):
         store.catalog.check()
     assert not file.exists()
     file.with_suffix(".away").rename(file)
     store.catalog.check()
+
+
+def test_looking_at_one_that_was_replaced_leaves_the_log_of_the_one_in_use(store: ImageStore, open_store):
+    """What was acknowledged is in the log, which goes by name: who opened the copy would end and delete it."""
+    file = Path(store.catalog.engine.url.database)
+    add(store, "a", 1)
+    file.rename(file.with_suffix(".away"))
+    shutil.copy(file.with_suffix(".away"), file)
+    log = file.with_name(f"{file.name}-wal")
+    before = log.read_bytes()
+    with pytest.raises(CatalogUnavailable, match="deleted or replaced"):
+        store.catalog.check()
+    assert log.read_bytes() == before != b""
+    file.with_suffix(".away").rename(file)
+    there = open_store().catalog
+    assert there.image(there.collections()[0], "0").id == "0"
 
 
 def test_one_that_is_locked_is_told_soon(store: ImageStore):

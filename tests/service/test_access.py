@@ -162,3 +162,30 @@ def test_an_idempotency_key_is_of_the_key_that_sent_it(keyed: Keyed) -> None:
     assert again.headers["Idempotency-Replayed"] == "true"
     reused = keyed.ask(one, "POST", "/add", body(small(6), collection=MINE), Idempotency_Key="1")
     assert reused.status_code == 422
+
+
+def test_a_key_is_one_sender_however_it_is_written_and_made_up_ones_are_their_address(keyed: Keyed) -> None:
+    access = keyed.client.application.extensions["access"]
+    key, other = keyed.key("search"), keyed.key("search")
+    ways = [{"AUTHORIZATION": f"{scheme}{' ' * n}{key}"} for scheme in ("Bearer", "bEARER") for n in (1, 7)]
+    assert len({access.sender(way, "192.0.2.1") for way in (*ways, {"X_API_KEY": key})}) == 1
+    assert access.sender({"X_API_KEY": other}, "192.0.2.1") != access.sender(ways[0], "192.0.2.1")
+    nobody = access.sender({}, "192.0.2.1")
+    made_up = [f"ir_{n:016x}_{n:064x}" for n in range(3)] + [key[:-1] + "x", "", "secret"]
+    assert {access.sender({"X_API_KEY": each}, "192.0.2.1") for each in made_up} == {nobody}
+    assert access.sender({"AUTHORIZATION": ways[0]["AUTHORIZATION"], "X_API_KEY": key}, "192.0.2.1") == nobody
+
+
+def test_who_scraped_before_may_go_on_while_the_catalog_is_away(keyed: Keyed) -> None:
+    scraper, late, searcher = keyed.key("metrics"), keyed.key("metrics"), keyed.key("search")
+    assert keyed.ask(scraper, "GET", "/metrics").status_code == 200
+    assert keyed.ask(searcher, "GET", "/metrics").status_code == 403
+    catalog = keyed.client.application.extensions["service"].settings.data_dir / "catalog.db"
+    catalog.rename(catalog.with_name("away"))
+    page = keyed.ask(scraper, "GET", "/metrics")
+    assert page.status_code == 200
+    assert "imageretrieval_catalog_up 0.0" in page.text
+    assert [keyed.ask(each, "GET", "/metrics").status_code for each in (late, searcher)] == [503, 503]
+    assert keyed.ask(scraper, "GET", "/images").status_code == 503
+    catalog.with_name("away").rename(catalog)
+    assert keyed.ask(late, "GET", "/metrics").status_code == 200

@@ -188,3 +188,21 @@ def test_the_command_line_makes_verifies_and_puts_back(own, served, tmp_path, ca
     assert main(["create", copy, "--data-dir", data]) == 1
     assert main(["restore", copy, "--data-dir", data]) == 1
     assert "stop that first" in capsys.readouterr().err
+
+
+def test_backups_and_data_folders_do_not_lie_in_each_other(own, made, settings, tmp_path):
+    for inside in (own.data_dir / "backup", own.data_dir / "inbox/x"):
+        with pytest.raises(BackupRefused, match="may not lie in each other"):
+            backup.create(own, inside, library=False, since=None, report=quiet)
+    other = tmp_path / "other"
+    backup.create(own, other, library=False, since=None, report=quiet)
+    for target, why in ((made, "in each other"), (made / "sub", "in each other"), (other, "is a backup itself")):
+        with pytest.raises(BackupRefused, match=why):
+            backup.restore(settings(data_dir=target), made, quiet)
+    for each in (made, other):
+        backup.verify(each, quiet)
+
+
+def test_a_backup_may_lie_in_a_folder_that_is_not_there_yet(own, tmp_path):
+    backup.create(own, tmp_path / "a/b/backup", library=False, since=None, report=quiet)
+    backup.verify(tmp_path / "a/b/backup", quiet)

@@ -39,6 +39,11 @@ CASES = {
     "chunk of negative size": (CHUNKED + b"-5\r\n", 400),
     "chunk without its end": (CHUNKED + b"2\r\n{}xx\r\n0\r\n\r\n", 400),
     "chunks that never end": (CHUNKED + (b"8000\r\n" + b"a" * 0x8000 + b"\r\n") * 4, 413),
+    "chunks in HTTP/1.0": (CHUNKED.replace(b"1.1", b"1.0") + b"0\r\n\r\n", 400),
+    "chunk extension without end": (CHUNKED + b"1;" + b"x" * 40_000, 400),
+    "chunk size without end": (CHUNKED + b"0" * 40_000, 400),
+    "trailer without end": (CHUNKED + b"0\r\nX: " + b"y" * 40_000, 400),
+    "length of thousands of digits": (POST + b"Content-Length: " + b"0" * 5_000 + b"2\r\n\r\n{}", 400),
     "announces too much": (POST + b"Content-Length: 100001\r\n\r\n", 413),
     "announces an absurd length": (POST + b"Content-Length: " + b"9" * 30 + b"\r\n\r\n", 413),
 }

@@ -26,14 +26,26 @@ def server(tmp_path, request):
 
 
 def is_stopping(server):
-    return "Handling signal: term" in server.log.read_text()
+    return "Handling signal: " in server.log.read_text()
 
 
-def test_adds_under_way_are_finished_and_kept(server, tmp_path):
+def test_interrupted_twice_it_waits_for_nobody(server):
+    with slow_host(small(1)) as host, ThreadPoolExecutor(1) as pool:
+        pool.submit(server.ask, "POST", "/add", json={"url": host.url, "id": "1"})
+        host.wait_until_asked(1)
+        server.process.send_signal(signal.SIGINT)
+        until(lambda: is_stopping(server), "the signal to arrive")
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(15) == 0
+        until(lambda: not server.processes(), "the last process to end")
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_adds_under_way_are_finished_and_kept(server, tmp_path, sent):
     with slow_host(small(1)) as host, ThreadPoolExecutor(6) as pool:
         adds = [pool.submit(server.ask, "POST", "/add", json={"url": f"{host.url}{n}", "id": str(n)}) for n in range(6)]
         host.wait_until_asked(6)
-        server.process.send_signal(signal.SIGTERM)
+        server.process.send_signal(sent)
         until(lambda: is_stopping(server), "the signal to arrive")
         time.sleep(0.5)
         host.let_go()
