@@ -186,12 +186,15 @@ class PatchCollection(Fields):
         return super().of(fields, strict, place)
 
 
+JobKind = Literal["ingest", "rebuild", "calibrate", "duplicates"]
+
+
 class NewJob(Fields):
     """POST /jobs. What `options` may say depends on the kind: OPTIONS has those that take any."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"kind": "rebuild"}]})
 
-    kind: Literal["ingest", "rebuild", "calibrate", "duplicates"]
+    kind: JobKind
     collection: CollectionName | None = Field(default=None, description="All of them unless given.")
     options: Annotated[dict[str, Any], BeforeValidator(from_text)] = Field(
         default_factory=dict,

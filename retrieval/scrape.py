@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
@@ -15,6 +16,7 @@ from prometheus_client.registry import Collector
 from index_store import CatalogUnavailable, CollectionFigures, Figures, JobTotals
 from retrieval import VERSION
 from retrieval.gathering import VARIABLE
+from retrieval.schemas import JobKind
 from retrieval.service import Service
 
 log = logging.getLogger(__name__)
@@ -97,6 +99,9 @@ def of_jobs(totals: list[JobTotals]) -> Iterator[Metric]:
     success = GaugeMetricFamily(
         "imageretrieval_job_last_success_timestamp_seconds", "When a job was last done.", labels=["kind"]
     )
+    ends = {(kind, outcome) for kind in get_args(JobKind) for outcome in ("done", "failed")}
+    for kind, outcome in sorted(ends - {(each.kind, each.state) for each in totals}):
+        ended.add_metric([kind, outcome], 0)  # so that the first one is an increase
     for each in totals:
         labels = [each.kind, each.state]
         if each.state in ("queued", "running"):

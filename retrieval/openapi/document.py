@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, get_args
 
 from pydantic import Field
-from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, NotFound
 
 from retrieval import VERSION
 from retrieval.errors import UnsupportedMedia
@@ -56,8 +56,7 @@ ABOUT = """Have I seen this picture before?
 
 Errors are problem documents (RFC 9457); `detail` says what to do. Fields that are not described here are refused.
 
-Whatever the path, a request that is no proper HTTP is answered 400, 413, 431 or 501, and one that does not arrive in
-time 408. Keys are asked for where the operator wants them; beside each operation stands the scope that a key must
+Keys are asked for where the operator wants them; beside each operation stands the scope that a key must
 have."""
 
 
@@ -144,7 +143,7 @@ def _responses(declared: Operation, path: str, need: Need, components: Component
 def _errors(declared: Operation, path: str, need: Need) -> Errors:
     """All that it can end in besides an answer."""
     routed = (NotFound,) if "{" in path else ()
-    sent = (UnsupportedMedia, RequestEntityTooLarge, *declared.body.raises) if declared.body else ()
+    sent = (UnsupportedMedia, *declared.body.raises) if declared.body else ()
     guarded = () if need == "open" else GUARDED
     return (*COMMON, *guarded, *routed, *sent, *declared.raises)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from flask import Request, request
+from werkzeug.exceptions import NotImplemented, RequestEntityTooLarge, RequestHeaderFieldsTooLarge, RequestTimeout  # noqa: A004
 
 from extractor import BatcherClosed, ExtractorError, NoEmbedding
 from index_store import CatalogUnavailable
@@ -29,7 +30,15 @@ from retrieval.settings import InputSettings
 
 LINES = "application/x-ndjson"
 Errors = tuple[type[Exception], ...]
-COMMON: Errors = (BadPayload, Forbidden)  # what any operation may answer
+# What any operation may answer; the last four to what is no proper request, or does not arrive.
+COMMON: Errors = (
+    BadPayload,
+    Forbidden,
+    RequestTimeout,
+    RequestEntityTooLarge,
+    RequestHeaderFieldsTooLarge,
+    NotImplemented,
+)
 GUARDED: Errors = (Unauthorized, TooManyRequests, CatalogUnavailable, Overloaded)  # and any that takes a key, or waits
 STORE: Errors = (NotReady, CatalogUnavailable)
 PICTURES: Errors = (

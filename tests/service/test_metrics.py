@@ -142,6 +142,9 @@ def test_jobs_are_told_by_kind_and_what_became_of_them(own):
     assert page("jobs", kind="ingest", state="queued") == 1
     assert page("job_last_success_timestamp_seconds", kind="rebuild") > 1.7e9
     assert page.labels("job_last_success_timestamp_seconds", "kind") == {"rebuild"}
+    assert page.labels("jobs_ended_total", "kind") == {"ingest", "rebuild", "calibrate", "duplicates"}
+    assert page("jobs_ended_total", kind="rebuild", outcome="failed") == 0
+    assert "internal-error" in page.labels("problems_total", "type")  # an alert has to see the first one, too
 
 
 def test_without_its_catalog_the_service_is_not_ready_and_says_so_and_can_still_be_scraped(make_client, settings):

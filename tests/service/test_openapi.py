@@ -67,6 +67,12 @@ def test_every_route_is_told(client):
     assert len(names) == len(set(names)) == sum(len(urls) * len(list(operations(kind))) for kind, _, *urls in ROUTES)
 
 
+def test_what_no_proper_request_is_answered_stands_at_every_operation():
+    for path, methods in CONTRACT.document["paths"].items():
+        for method, about in methods.items():
+            assert {"400", "408", "413", "431", "501"} <= about["responses"].keys(), (method, path)
+
+
 def test_the_document_is_the_same_in_every_process(client):
     code = "from app import CONTRACT; print(CONTRACT.text)"
     other = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, text=True)
