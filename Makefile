@@ -30,7 +30,7 @@ test: setup .venv/.dev  ## lint, type-check, run every test
 	.venv/bin/mypy app.py extractor index_store retrieval scripts test_script evaluation
 	.venv/bin/python -m pytest -n 2 -m "$(QUICK)"
 	.venv/bin/python -m pytest -n 2 --dist loadscope -m "not ($(QUICK))"
-	.venv/bin/python -m pytest -n 2 -m "not model and not any_extractor" --extractor resnet tests/service
+	.venv/bin/python -m pytest -n 2 -m "not model and not any_extractor and not slow" --extractor resnet tests/service
 
 quick: .venv/.dev  ## the tests that take no model and no patience
 	.venv/bin/python -m pytest -n 2 -m "$(QUICK)"
