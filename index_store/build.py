@@ -28,7 +28,7 @@ from index_store.generation import (
     VECTORS_FILE,
     Manifest,
     current,
-    map_array,
+    map_vectors,
 )
 from index_store.records import Collection, RebuildReport, Seqs
 from index_store.reserve import told_if_full
@@ -166,7 +166,7 @@ def _write(
     catalog: Catalog, collection: Collection, aside: Path, settings: IndexSettings, newest: InForce | None
 ) -> tuple[Manifest, bool]:
     count = _write_vectors(catalog, collection, aside)
-    vectors = map_array(aside / VECTORS_FILE, VECTOR_DTYPE, (count, collection.dim))
+    vectors = map_vectors(aside / VECTORS_FILE, count, collection.dim)
     built = _choose(vectors, count, settings, newest)
     for start in range(0, count, CHUNK):
         built.index.add(np.asarray(vectors[start : start + CHUNK], dtype=np.float32))

@@ -43,16 +43,6 @@ def connect(url: str) -> Engine:
     return engine
 
 
-def check(engine: Engine) -> None:
-    """Reads the clock. Raises SQLAlchemyError, sqlite3.Error.
-
-    Never opens SQLite's file anew: where another has been put in its place, the log of the one in use, which goes by
-    name, would be taken for that one's, and be deleted.
-    """
-    with engine.connect() as connection:
-        connection.execute(select(clock.c.value)).one()
-
-
 def size(engine: Engine, reader: Connection) -> int:
     """Bytes of the database; SQLite's log of newest changes is a part of it."""
     if engine.dialect.name != "sqlite":

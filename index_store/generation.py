@@ -81,10 +81,10 @@ class Generation:
         self.manifest.verify(folder)
         try:
             self._index = faiss.read_index(str(folder / INDEX_FILE), faiss.IO_FLAG_MMAP_IFC)
-            count = self.manifest.count
             # Read, not mapped, 8 bytes a picture: one bit that turns in the file would hide many of the others.
-            self.seqs: Seqs = np.fromfile(folder / SEQS_FILE, SEQ_DTYPE, count)
-            self.vectors = map_array(folder / VECTORS_FILE, VECTOR_DTYPE, (count, self.manifest.dim))
+            # No .npy: its header is parsed by `ast`, which before Python 3.11.8 can fail while another thread uses it.
+            self.seqs: Seqs = np.fromfile(folder / SEQS_FILE, SEQ_DTYPE)
+            self.vectors = map_vectors(folder / VECTORS_FILE, self.manifest.count, self.manifest.dim)
         except (OSError, ValueError, RuntimeError) as error:
             raise BrokenGeneration(f"{folder.name}: {error}") from error
 
@@ -114,15 +114,11 @@ class Generation:
         return faiss.SearchParametersIVF(nprobe=self.manifest.nprobe, sel=selector)
 
 
-def map_array(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """The array in a file of bare numbers, mapped rather than read.
-
-    Not a .npy: its header is parsed with `ast`, which Python before 3.11.8 fails at now and then while another thread
-    does so too, as for a traceback or a route.
-    """
-    if shape[0] == 0:  # an empty file cannot be mapped
-        return np.empty(shape, dtype=dtype)
-    return np.memmap(path, dtype=dtype, mode="r", shape=shape)
+def map_vectors(path: Path, count: int, dim: int) -> NDArray[np.float16]:
+    """The (count, dim) vectors in a file of bare little-endian float16, mapped rather than read."""
+    if count == 0:  # an empty file cannot be mapped
+        return np.empty((0, dim), dtype=VECTOR_DTYPE)
+    return np.memmap(path, dtype=VECTOR_DTYPE, mode="r", shape=(count, dim))
 
 
 class Kept:

@@ -90,10 +90,13 @@ class Transactions:
             return self._version.now()
 
     def check(self) -> None:
-        """Returns soon if what is remembered can be read. Raises CatalogUnavailable."""
-        self._file.check()
-        with explained(self._where):
-            database.check(self.engine)
+        """Returns soon if what is remembered can be read. Raises CatalogUnavailable.
+
+        SQLite's file is not opened anew for it: where another has been put in its place, the log of the one in use,
+        which goes by name, would be taken for that one's, and be deleted.
+        """
+        with self.reading() as connection:
+            connection.execute(select(clock.c.value)).one()
 
     def size(self) -> int:
         """Bytes of the whole catalog."""

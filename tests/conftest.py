@@ -34,9 +34,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """How Flask treats errors is tested with one extractor: with another, tests run in one mode."""
     if config.getoption("--extractor") == "thumbnail":
         return
-    again = [each for each in items if getattr(each, "callspec", None) and each.callspec.params.get("client") is True]
-    config.hook.pytest_deselected(items=again)
-    items[:] = [each for each in items if each not in set(again)]
+    modes = [each.callspec.params.get("client") if hasattr(each, "callspec") else None for each in items]
+    config.hook.pytest_deselected(items=[each for each, testing in zip(items, modes, strict=True) if testing])
+    items[:] = [each for each, testing in zip(items, modes, strict=True) if not testing]
 
 
 @pytest.fixture
