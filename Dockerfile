@@ -18,7 +18,7 @@ RUN .venv/bin/python scripts/fetch_model.py && .venv/bin/python -m pip uninstall
 FROM ${BASE}
 RUN groupadd --gid 10001 imageretrieval \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin imageretrieval \
-    && install --directory --owner 10001 --group 10001 --mode 0700 /data
+    && install --directory --owner 10001 --group 10001 --mode 0700 /data /backups
 WORKDIR /app
 COPY --from=build /app/.venv ./.venv
 COPY --from=build /app/.models ./.models

@@ -1,5 +1,6 @@
 """Marks: what people say of two stored pictures, which weighs more than any score."""
 
+from collections.abc import Collection as AbstractCollection
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,9 +21,12 @@ from index_store.pairs import (
     find_pair,
     insert_pair,
     list_pairs,
+    of_collection,
+    of_image,
     pairs_among,
     pairs_of,
     pairs_version,
+    within,
 )
 from index_store.records import Collection, Vectors
 from index_store.rows import VECTOR_DTYPE, draw_numbers, find_collection, find_image
@@ -69,12 +73,23 @@ class Marks:
             if not delete_pair(connection, older[0], newer[0]):
                 raise UnknownPair(f"{one[1]!r} and {other[1]!r} are not marked")
 
-    def listing(self, collection: str, image: str | None = None, after: int = 0, limit: int = 100) -> list[Pair]:
-        """Up to `limit` marks with `number` above `after`, oldest first, of a collection or of one of its images."""
+    def listing(
+        self,
+        collection: str,
+        image: str | None = None,
+        after: int = 0,
+        limit: int = 100,
+        collections: AbstractCollection[str] | None = None,
+    ) -> list[Pair]:
+        """Up to `limit` marks with `number` above `after`, oldest first, of a collection or of one of its images.
+
+        collections: names of those that both pictures have to be in; None for any.
+        """
         with self.catalog.reading() as connection:
             home = find_collection(connection, collection)
-            seq = None if image is None else find_image(connection, home, image).seq
-            return list_pairs(connection, home.key, seq, after, limit)
+            mine = of_collection(home.key) if image is None else of_image(find_image(connection, home, image).seq)
+            seen = [] if collections is None else [within(collections)]
+            return list_pairs(connection, after, limit, mine, *seen)
 
     def of(self, seqs: Iterable[int]) -> PairVerdicts:
         """Every mark that one of `seqs` has part in."""

@@ -1,6 +1,6 @@
 """Statements on marked pairs, each within a connection that the caller holds."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -87,7 +87,7 @@ def delete_pair(connection: Connection, a_seq: int, b_seq: int) -> bool:
 
 def forget_pairs(connection: Connection, seq: int) -> None:
     """Within the transaction that marks the image deleted; rows of images that are dropped take theirs along."""
-    connection.execute(delete(pairs).where(_touches(seq)))
+    connection.execute(delete(pairs).where(of_image(seq)))
 
 
 def find_pair(connection: Connection, a_seq: int, b_seq: int) -> Pair:
@@ -96,10 +96,24 @@ def find_pair(connection: Connection, a_seq: int, b_seq: int) -> Pair:
     return Pair(*row)
 
 
-def list_pairs(connection: Connection, key: int, seq: int | None, after: int, limit: int) -> list[Pair]:
-    """Up to `limit` marks with `number` above `after` of a collection's pictures, or of the one of them with `seq`."""
-    mine = or_(pairs.c.a_key == key, pairs.c.b_key == key) if seq is None else _touches(seq)
-    rows: Any = connection.execute(_PAIR.where(mine, pairs.c.number > after).order_by(pairs.c.number).limit(limit))
+def of_collection(key: int) -> ColumnElement[bool]:
+    """Marks that a picture of a collection has part in."""
+    return or_(pairs.c.a_key == key, pairs.c.b_key == key)
+
+
+def of_image(seq: int) -> ColumnElement[bool]:
+    """Marks that a picture has part in."""
+    return or_(pairs.c.a_seq == seq, pairs.c.b_seq == seq)
+
+
+def within(names: Collection[str]) -> ColumnElement[bool]:
+    """Marks of two pictures in collections of these names."""
+    return and_(_a_home.c.name.in_(names), _b_home.c.name.in_(names))
+
+
+def list_pairs(connection: Connection, after: int, limit: int, *wanted: ColumnElement[bool]) -> list[Pair]:
+    """Up to `limit` marks with `number` above `after` that are all of `wanted`, oldest first."""
+    rows: Any = connection.execute(_PAIR.where(pairs.c.number > after, *wanted).order_by(pairs.c.number).limit(limit))
     return [Pair(*row) for row in rows]
 
 
@@ -143,10 +157,6 @@ def _verdicts(connection: Connection, condition: ColumnElement[bool]) -> PairVer
 
 def _is(a_seq: int, b_seq: int) -> ColumnElement[bool]:
     return and_(pairs.c.a_seq == a_seq, pairs.c.b_seq == b_seq)
-
-
-def _touches(seq: int) -> ColumnElement[bool]:
-    return or_(pairs.c.a_seq == seq, pairs.c.b_seq == seq)
 
 
 def _chunks(values: list[int]) -> Iterator[list[int]]:

@@ -33,14 +33,16 @@ class Access:
     def __init__(
         self, settings: Settings, keys: KeyRing, allowances: Allowances, explain: Callable[[Exception], Response]
     ) -> None:
+        """Raises CatalogUnavailable."""
         self._settings = settings
         self._keys = keys
         self._allowances = allowances
         self._explain = explain
         self._is_local = is_local(settings)
         self._is_loopback = is_loopback(settings.server.host)
-        self._keys_seen = False
+        self._keys_seen: bool | None = None  # as far as it was looked at
         self._scrapers: dict[bytes, Caller] = {}  # let in, by digests of the headers that they came with
+        self._keys_needed()
 
     def guard(self, app: Flask) -> None:
         """Stand before every route of the application, also those that it does not have."""
@@ -103,14 +105,18 @@ class Access:
         return None
 
     def _check_scraper(self) -> None:
-        """Who was let in before is also while the catalog, which knows the keys, is away: metrics tell that it is."""
+        """While the catalog, which knows the keys, is away, who was let in before still is: metrics tell that it is."""
         given = hashlib.sha256(repr([request.headers.get(name) for name in KEY_HEADERS]).encode()).digest()
         try:
             self._check_caller("metrics")
         except StoreError:
-            if given not in self._scrapers:
+            if given in self._scrapers:
+                g.caller = self._scrapers[given]
+            elif self._keys_seen is False:
+                self._check_way(with_keys=False)
+                g.caller = ANYBODY
+            else:
                 raise
-            g.caller = self._scrapers[given]
         except AccessDenied:
             self._scrapers.pop(given, None)
             raise

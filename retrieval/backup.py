@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from index_store.backup import CatalogFacts, checked, copy_catalog
 from index_store.catalog_file import CatalogFile, file_of
+from index_store.errors import StorageFull
 from index_store.files import sha256_of, sync, write_atomically
 from index_store.reserve import told_if_full
 from retrieval.copied_files import CopiedFile, Earlier, copy_tree, read_list, write_list
@@ -123,6 +124,7 @@ def restore(settings: Settings, backup: Path, report: Report) -> Path | None:
         raise BackupRefused(f"{settings.data_dir} is a backup itself; restore into a data folder")
     manifest = verify(backup, report)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
+    _check_room(settings.data_dir, (backup / CATALOG).stat().st_size + manifest.bytes)
     with closing(CatalogFile(target, alone=True)), _aside(settings.data_dir / "restored") as aside:
         with told_if_full(aside):
             for name in (CATALOG, *manifest.folders):
@@ -142,6 +144,12 @@ def _check_apart(backup: Path, data_dir: Path) -> None:
     one, other = backup.resolve(), data_dir.resolve()
     if one == other or one in other.parents or other in one.parents:
         raise BackupRefused(f"a backup and a data folder may not lie in each other: {backup}, {data_dir}")
+
+
+def _check_room(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise StorageFull(f"{folder}: what the backup holds takes {needed:,} bytes, and {free:,} are free")
 
 
 def _catalog_of(settings: Settings) -> Path:

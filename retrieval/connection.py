@@ -21,9 +21,9 @@ REFUSAL = "imageretrieval.refusal"  # in a WSGI environment: the HTTPException t
 UNASKED = 1 << 18  # bytes of a body that are taken from anybody; who wants to send more must be known
 TRANSFER_ENCODING = re.compile(rb"(?im)^transfer-encoding[ \t]*:")
 MAX_BETWEEN = 4096  # bytes of a chunk's size and extensions, and of all trailers
-LEAST_RATE = 1 << 15  # bytes/s that a client has to send for a body to go on
+LEAST_RATE = 1 << 15  # bytes/s that a client has to send of a body, and to read of an answer, for it to go on
 IDLE_S = 75.0  # a connection stays open for so long without a request
-SEND_S = 30.0  # for so long a client may read nothing of its answer
+SEND_S = 30.0  # for so long a client may take to read its answer, besides what LEAST_RATE gives it
 DRAIN_S = 5.0  # for so long what a refused client goes on sending is read, so that it comes to see the answer
 FAREWELL_S = 1.0  # when stopping, for so long a request that is on its way on an idle connection is waited for
 
@@ -46,6 +46,9 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no type h
             raise ParsingError("Content-Length is invalid") from error
         if in_chunks and "CONTENT_LENGTH" in self.headers:
             raise ParsingError("Content-Length and Transfer-Encoding in one request")
+        host = self.headers.get("HOST")
+        if self.version == "1.1" and (host is None or "," in host):  # several arrive joined by commas
+            raise ParsingError("HTTP/1.1 asks for one Host")
         if in_chunks and self.version != "1.1":
             raise ParsingError("Transfer-Encoding in a request that is not of HTTP/1.1")
 
@@ -101,7 +104,11 @@ class RefusalTask(Task):
 
 
 class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no type hints
-    """A connection. Its state and since when it is in it are looked at every second."""
+    """A connection. Its state and since when it is in it are looked at every second.
+
+    Of requests sent at once, each is begun when the answer to the one before is sent: whoever reads nothing of his
+    answers has one of them in memory, and holds no thread.
+    """
 
     parser_class = Parser
     task_class = Task
@@ -110,6 +117,9 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no type hints
 
     def __init__(self, server: "Reception", *args: Any, **kwargs: Any) -> None:
         self.draining = False
+        self._begins_when_sent = False  # the next request
+        self._sent = 0  # bytes of the answer
+        self._answered = 0  # requests
         self._checked: object = None  # the request whose sender was looked at
         self._state: tuple[object, ...] = ()
         self.since = monotonic()
@@ -119,6 +129,11 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no type hints
     def disposable(self) -> bool:
         """Whether it can be closed without losing an answer."""
         return not self.requests and not self.total_outbufs_len
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether its client has been reading an answer for a while."""
+        return self._state[:1] == ("sending",) and self.total_outbufs_len > 0
 
     @property
     def body_bytes(self) -> int:
@@ -145,12 +160,32 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no type hints
                 return
             request.error = error
             self.requests.append(request)
+            if len(self.requests) > 1:  # or else who answers the one before comes to it
+                return
         self.server.add_task(self)
+
+    def begins_now(self) -> bool:
+        """Whether the next request can begin; if not, it will when all that waits is sent."""
+        self._begins_when_sent = self.total_outbufs_len > 0
+        return not self._begins_when_sent
+
+    def service(self) -> None:
+        self._sent = 0
+        self._answered += 1
+        super().service()
+
+    def send(self, data: bytes, do_close: bool = True) -> int:
+        sent: int = super().send(data, do_close)
+        self._sent += sent
+        return sent
+
+    def writable(self) -> bool:
+        return self._begins_when_sent or bool(super().writable())
 
     def _situation(self) -> tuple[tuple[object, ...], float]:
         """What it is about, which differs as soon as anything has moved, and the seconds for which that may last."""
         if self.total_outbufs_len:
-            return ("sending", self.last_activity), SEND_S
+            return ("sending", self._answered), SEND_S + self._sent / LEAST_RATE
         if self.requests:
             return ("working",), inf
         if self.draining:
@@ -193,6 +228,11 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no type hints
             self._flush_exception(self._flush_some)
             if not self.total_outbufs_len:
                 self._end_answer()
+        elif self._begins_when_sent and not self.will_close:
+            self._flush_exception(self._flush_some)
+            if not self.total_outbufs_len:
+                self._begins_when_sent = False
+                self.server.add_task(self)
         else:
             super().handle_write()
 

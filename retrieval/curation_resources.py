@@ -85,9 +85,8 @@ class Pairs(ServiceResource):
     )
     def get(self, query: PairsQuery) -> Reply:
         self.allow(query.collection)
-        page = self._marks.listing(query.collection, query.image, query.after, query.limit)
-        seen = [pair for pair in page if caller().sees(pair.a_collection) and caller().sees(pair.b_collection)]
-        return replies.pairs_page(seen, page[-1].number if len(page) == query.limit else None)
+        page = self._marks.listing(query.collection, query.image, query.after, query.limit, caller().collections)
+        return replies.pairs_page(page, page[-1].number if len(page) == query.limit else None)
 
     @operation(
         "Take back what was said of two pictures",

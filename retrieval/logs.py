@@ -1,6 +1,7 @@
 """Logs on standard error: a record is a line, of JSON or to be read by people, whatever clients send.
 
 URLs lose their path, query and password: those that clients have pictures fetched from may carry their secrets.
+API keys, which people paste anywhere, lose their secret part.
 """
 
 import json
@@ -19,6 +20,7 @@ from gunicorn.glogging import Logger
 from retrieval.settings import ServerSettings
 
 URL = re.compile(r"(?i)\b(https?://)(?:[^\s/@'\"]*@)?([^\s/?#'\"<>]*)(?:[/?#][^\s'\"<>]*)?")
+API_KEY = re.compile(r"(ir_[0-9a-f]{16})_[0-9a-f]{64}")
 PLAIN = re.compile(r"[\w./:+-]+")
 # Also those that turn the direction of what follows.
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -79,7 +81,7 @@ class TextLines(_Lines):
         shown = {name: value for name, value in more.items() if value is not None and name not in IN_MESSAGE}
         told = " ".join(f"{name}={_quoted(value)}" for name, value in shown.items())
         line = f"{record.levelname} {record.name}: {message}{f' [{told}]' if told else ''}"
-        lines = [f"{self.formatTime(record)} {_on_one_line(line)}", *trace.splitlines()]
+        lines = [f"{self.formatTime(record)} {_on_one_line(line)}", *map(_on_one_line, trace.splitlines())]
         return "\n    | ".join(lines)
 
 
@@ -102,7 +104,8 @@ def _quoted(value: Any) -> str:
 
 
 def _without_secrets(text: str) -> str:
-    return URL.sub(_shortened, text) if "://" in text else text
+    text = URL.sub(_shortened, text) if "://" in text else text
+    return API_KEY.sub(r"\1_...", text) if "ir_" in text else text
 
 
 def _shortened(url: re.Match[str]) -> str:

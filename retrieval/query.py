@@ -24,7 +24,7 @@ from retrieval.room import Room
 from retrieval.settings import Settings
 
 READERS = 8  # pictures of batches that are decoded and embedded at a time
-FETCHERS = 16  # the same of batches with URLs
+FETCHERS = 8  # the same of each batch with URLs
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 Failure = InputError | NoEmbedding
@@ -81,13 +81,10 @@ class Reader:
         # More decoders than cores only take turns, and throw each other out of the caches.
         self._decoding = Room(os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="read")
-        # Of batches with URLs, so that others do not wait for slow servers.
-        self._fetching = ThreadPoolExecutor(FETCHERS, thread_name_prefix="fetch")
 
     def close(self) -> None:
         """Ends the threads."""
         self._pool.shutdown(cancel_futures=True)
-        self._fetching.shutdown(cancel_futures=True)
 
     def each(self, make: Callable[[Item], Made], items: Sequence[Item], fetches: bool = False) -> list[Made | Failure]:
         """What `make` gives of each item, side by side; a picture that cannot be used is a result and harms no other.
@@ -107,8 +104,10 @@ class Reader:
             return [attempt(items[0])]
         # Each in a copy of this thread's context, so that logs and figures know of which request they are.
         contexts = [copy_context() for _ in items]
-        pool = self._fetching if fetches else self._pool
-        return list(pool.map(lambda context, item: context.run(attempt, item), contexts, items))
+        with ExitStack() as stack:
+            # One of its own for URLs, so that no other batch waits for slow servers.
+            pool = stack.enter_context(ThreadPoolExecutor(FETCHERS, "fetch")) if fetches else self._pool
+            return list(pool.map(lambda context, item: context.run(attempt, item), contexts, items))
 
     @contextmanager
     def query(self, source: ImageSource, collections: Sequence[Collection], whole: bool) -> Iterator[Query]:

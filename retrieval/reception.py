@@ -4,7 +4,8 @@ What may pile up is bounded: connections, requests that wait for a thread, and t
 """
 
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -97,6 +98,8 @@ class Reception(TcpWSGIServer):  # type: ignore[misc]  # waitress has no type hi
 
     def add_task(self, channel: Channel) -> None:
         """Have the first request of a connection answered: refusals and what is urgent at once, others in turn."""
+        if not channel.begins_now():
+            return
         request = channel.requests[0]
         if not request.error and request.path == ALIVE:
             self._alive.add_task(channel)
@@ -111,23 +114,41 @@ class Reception(TcpWSGIServer):  # type: ignore[misc]  # waitress has no type hi
             self._urgent.add_task(out)
 
     def handle_accept(self) -> None:
-        """As the parent's; where there are too many connections, the one that has waited longest makes room."""
-        channels = self.active_channels.values()
-        if len(channels) >= self.bounds.connections:
-            oldest = min((each for each in channels if each.disposable), key=lambda each: each.since, default=None)
-            if oldest is not None:
-                oldest.handle_close()
+        """As the parent's; where there are too many connections, one makes room."""
+        channels = list(self.active_channels.values())
+        if len(channels) >= self.bounds.connections and (out := _most_disposable(channels)) is not None:
+            out.handle_close()
         super().handle_accept()
 
     def maintenance(self, _now: float = 0.0) -> None:
         """Called every second."""
         now = monotonic()
-        room = ALL_BODIES
-        for channel in list(self.active_channels.values()):
+        channels = list(self.active_channels.values())
+        for channel in channels:
             channel.look_after(now)
-            room -= channel.body_bytes
-            if room < 0:
-                channel.refuse(Overloaded("Too much is being sent already; send this again.", retry_after=1))
+        for channel in _too_large(channels):
+            channel.refuse(Overloaded("Too much is being sent already; send this again.", retry_after=1))
+
+
+def _most_disposable(channels: Sequence[Channel]) -> Channel | None:
+    """Of those without a request, else of those whose answer is read slowly, the oldest of the address with most."""
+    candidates = [each for each in channels if each.disposable] or [each for each in channels if each.is_sending]
+    held = Counter(each.addr[0] for each in candidates)
+    return min(candidates, key=lambda each: (-held[each.addr[0]], each.since), default=None)
+
+
+def _too_large(channels: Iterable[Channel]) -> list[Channel]:
+    """Connections to refuse for all bodies to take ALL_BODIES at most: the largest of the address that sends most."""
+    sending: dict[str, list[Channel]] = defaultdict(list)
+    for channel in sorted(channels, key=lambda each: each.body_bytes):
+        sending[channel.addr[0]].append(channel)
+    bytes_of = {address: sum(each.body_bytes for each in theirs) for address, theirs in sending.items()}
+    refused = []
+    while sum(bytes_of.values()) > ALL_BODIES:
+        most = max(bytes_of, key=lambda address: bytes_of[address])
+        refused.append(sending[most].pop())
+        bytes_of[most] -= refused[-1].body_bytes
+    return refused
 
 
 def _adjustments(bounds: Bounds) -> Adjustments:

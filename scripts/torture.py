@@ -152,3 +152,5 @@ if __name__ == "__main__":
         sys.exit(main())
     except requests.RequestException as error:
         sys.exit(f"the service cannot be asked though nobody killed it: {error}")
+    except RuntimeError as error:
+        sys.exit(str(error))

@@ -120,10 +120,13 @@ class Victim:
 
     def _wait(self, look: Any, what: str) -> None:
         deadline = monotonic() + PATIENCE_S
-        while not look():
-            if monotonic() > deadline:
-                raise RuntimeError(f"waited too long for {what}:\n{self.log.read_text()}")
-            sleep(0.02)
+        try:
+            while not look():
+                if monotonic() > deadline:
+                    raise RuntimeError(f"waited too long for {what}:\n{self.log.read_text()}")
+                sleep(0.02)
+        except requests.RequestException as error:
+            raise RuntimeError(f"{error}, though nobody killed it:\n{self.log.read_text()}") from error
 
     def _processes(self) -> dict[int, str]:
         """Pid and command line of each living process of the group."""

@@ -1,5 +1,6 @@
 """The deployment files: linters have nothing to say, and they agree with the service and with each other."""
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -69,6 +70,14 @@ def test_the_configuration_for_systemd_is_one() -> None:
     assert settings.server.trusted_proxies == 1
     assert str(settings.data_dir) == f"/var/lib/{setting(UNIT, 'StateDirectory')}"
     assert setting((DEPLOY / "nginx/site.conf").read_text(), "server_name") in settings.access.allowed_hosts
+
+
+def test_backups_of_the_image_are_not_made_where_the_data_is() -> None:
+    manual = (ROOT / "docs/deployment.md").read_text()
+    volumes = [each.partition(":")[2] for each in COMPOSE["services"]["retrieval"]["volumes"]]
+    used = re.findall(r"backup\.py (?:create|restore) (\S+/)\w+", manual)
+    assert used
+    assert set(used) <= {f"{each}/" for each in volumes if each != environment()["IMAGERETRIEVAL__DATA_DIR"]}
 
 
 def test_who_stops_it_waits_until_it_has_stopped() -> None:

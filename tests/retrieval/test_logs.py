@@ -41,6 +41,7 @@ def test_a_traceback_is_told_and_cannot_look_like_a_record(lines):
         text = lines.format(record("failed", exc_info=sys.exc_info()))
     assert "ValueError" in text
     assert "s3cret" not in text
+    assert all(line.isprintable() for line in text.split("\n"))
     assert all(line.startswith("    | ") for line in text.splitlines()[1:])
 
 
@@ -64,6 +65,13 @@ def test_nothing_turns_the_direction_of_a_line():
 def test_of_urls_the_host_is_told_alone(told, expected):
     assert json.loads(JsonLines({}).format(record(told)))["message"] == expected
     assert json.loads(JsonLines({}).format(record("", fields={"path": told})))["path"] == expected
+
+
+def test_an_api_key_loses_its_secret_wherever_it_was_pasted():
+    told = f"GET /images/ir_{'0a' * 8}_{'1b' * 32} 404"
+    line = JsonLines({}).format(record(told, fields={"path": told}))
+    assert "1b1b" not in line
+    assert json.loads(line)["path"] == f"GET /images/ir_{'0a' * 8}_... 404"
 
 
 def test_fields_of_the_request_are_in_every_line():

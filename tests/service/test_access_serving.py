@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from tests.service.asking import body, small
 from tests.service.keyed import bearer, script
 from tests.service.server import ROOT, Server, configuration, launched, serving, start, until
+from tests.service.wire import dial
 
 pytestmark = [pytest.mark.slow, pytest.mark.any_extractor]
 
@@ -99,6 +101,15 @@ def test_a_stranger_is_answered_before_the_body_is_read(server: Server, framing:
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         connection.sendall(head)
         assert connection.recv(4000).startswith(b"HTTP/1.1 401 ")
+
+
+def test_a_stranger_behind_another_request_is_answered_after_it_and_both_once(server: Server) -> None:
+    ahead = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 5
+    head = b"POST /add HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 30000000\r\n\r\n"
+    with dial(server.url) as connection:
+        connection.sendall(ahead + head)
+        with connection.makefile("rb") as answers:
+            assert re.findall(rb"HTTP/1.1 (\d+) ", answers.read()) == [b"200"] * 5 + [b"401"]
 
 
 def test_the_log_has_no_key(server: Server, admin: str) -> None:

@@ -203,6 +203,14 @@ def test_backups_and_data_folders_do_not_lie_in_each_other(own, made, settings, 
         backup.verify(each, quiet)
 
 
+def test_a_restore_without_room_says_so_before_it_begins(own, made, settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(1000, 900, 100))
+    target = settings(data_dir=tmp_path / "other")
+    with pytest.raises(StorageFull, match="100 are free"):
+        backup.restore(target, made, quiet)
+    assert list(target.data_dir.iterdir()) == []
+
+
 def test_a_backup_may_lie_in_a_folder_that_is_not_there_yet(own, tmp_path):
     backup.create(own, tmp_path / "a/b/backup", library=False, since=None, report=quiet)
     backup.verify(tmp_path / "a/b/backup", quiet)

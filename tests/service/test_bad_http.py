@@ -1,5 +1,6 @@
 """Bytes that are no proper HTTP, or too much of it: a problem document, and the service goes on."""
 
+import re
 import threading
 
 import pytest
@@ -26,7 +27,10 @@ CASES = {
     "space before the colon": (b"GET /healthz HTTP/1.1\r\nHost : x\r\n\r\n", 400),
     "bare line feed in a header": (b"GET /healthz HTTP/1.1\r\nHost: localhost\nX: y\r\n\r\n", 400),
     "NUL in a header": (b"GET /healthz HTTP/1.1\r\nHost: localhost\0y\r\n\r\n", 400),
-    "folded header": (b"GET /healthz HTTP/1.1\r\nX: y\r\n z\r\n\r\n", 200),
+    "folded header": (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: y\r\n z\r\n\r\n", 200),
+    "no Host": (b"GET /healthz HTTP/1.1\r\nX: y\r\n\r\n", 400),
+    "no Host in HTTP/1.0": (b"GET /healthz HTTP/1.0\r\n\r\n", 200),
+    "two Hosts": (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nHost: other.example\r\n\r\n", 400),
     "endless header": (b"GET /healthz HTTP/1.1\r\nX: " + b"y" * 40_000 + b"\r\n\r\n", 431),
     "thousands of headers": (b"GET /healthz HTTP/1.1\r\n" + b"X: y\r\n" * 9_000 + b"\r\n", 431),
     "endless URL": (b"GET /images?collection=" + b"a" * 40_000 + b" HTTP/1.1\r\n\r\n", 431),
@@ -67,6 +71,19 @@ def test_a_length_beside_chunks_ends_the_connection_and_hides_no_second_request(
         connection.sendall(POST + length + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + hidden)
         assert read_reply(connection).status == 400
         assert connection.recv(1) == b""
+
+
+def test_each_of_several_requests_at_once_is_answered_once_and_in_order(server):
+    large = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    alive = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    too_large = POST + b"Content-Length: 100001\r\n\r\n"
+    with dial(server.url) as connection:
+        connection.sendall((large + alive) * 20 + too_large)
+        with connection.makefile("rb") as answers:
+            read = answers.read()
+    assert re.findall(rb"HTTP/1.1 (\d+) [A-Z ]+\r\n", read) == [b"200"] * 40 + [b"413"]
+    lengths = [int(each) for each in re.findall(rb"Content-Length: (\d+)\r\n", read)]
+    assert [length > 1000 for length in lengths] == [True, False] * 20 + [False]
 
 
 def test_a_body_that_is_too_large_is_refused_before_it_is_sent_if_the_client_waits_for_that(server):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from index_store import JobBoard
+from index_store import JobBoard, KeyRing
 from retrieval import VERSION
 from retrieval.jobs import run_rebuild
 from retrieval.scrape import MOST_COLLECTIONS
@@ -166,6 +166,31 @@ def test_without_its_catalog_the_service_is_not_ready_and_says_so_and_can_still_
     file.with_suffix(".away").rename(file)
     assert own.get("/readyz").status_code == 200
     assert scrape(own)("catalog_up") == 1
+
+
+def test_where_nobody_ever_made_a_key_the_first_scrape_can_come_without_a_catalog(make_client, settings):
+    own = make_client()
+    own.application.extensions["service"].wait_until_ready()
+    file = Path(settings().data_dir / "catalog.db")
+    file.rename(file.with_suffix(".away"))
+    assert scrape(own)("catalog_up") == 0
+    assert own.get("/metrics", headers={"Host": "evil.example"}).status_code == 403
+    assert own.get("/images").status_code == 503
+
+
+def test_where_keys_are_asked_for_no_stranger_scrapes_without_a_catalog(make_client, settings):
+    own = make_client()
+    service = own.application.extensions["service"].wait_until_ready()
+    _, key = KeyRing(service.catalog).create("a", ["admin"], None)
+    assert own.get("/metrics").status_code == 401
+    file = Path(settings().data_dir / "catalog.db")
+    file.rename(file.with_suffix(".away"))
+    assert own.get("/metrics").status_code == 401
+    assert own.get("/metrics", headers={"X-API-Key": key}).status_code == 503  # until it has scraped once
+    file.with_suffix(".away").rename(file)
+    assert own.get("/metrics", headers={"X-API-Key": key}).status_code == 200
+    file.rename(file.with_suffix(".away"))
+    assert own.get("/metrics", headers={"X-API-Key": key}).status_code == 200
 
 
 def test_openmetrics_is_given_to_who_prefers_it(own):

@@ -1,7 +1,10 @@
 """Clients that send or read slowly, or not at all, while others are served."""
 
 import json
+import resource
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +17,7 @@ THREADS = 4
 QUICK_S = 3.0  # more than an answer takes on a busy machine, less than any time-out here
 RECEIVE_S = 4.0
 SETTINGS = {"threads": THREADS, "receive_timeout_s": RECEIVE_S, "max_connections": 300}
+OPENAPI = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
 HEADERS = b"POST /search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 
@@ -90,11 +94,37 @@ def test_an_upload_that_goes_on_is_taken_however_long(server):
     assert time.monotonic() - began > RECEIVE_S
 
 
-def test_clients_that_do_not_read_their_answers_keep_nobody_waiting(server):
-    listing = b"GET /images HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    with many(server.url, 10 * THREADS, listing * 200):
-        time.sleep(0.5)
-        assert is_served(server)
+@pytest.mark.parametrize("path", [b"/images", b"/openapi.json", b"/healthz", b"/readyz"])
+def test_clients_that_do_not_read_their_answers_keep_nobody_waiting(server, path):
+    before = _resident_mb(server)
+    with many(server.url, 10 * THREADS, b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % path * 1000):
+        for _ in range(4):
+            time.sleep(0.5)
+            assert is_served(server)
+            assert server.get("/healthz") == {"status": "alive"}
+    assert _resident_mb(server) < before + 3 * 10 * THREADS  # an answer each, not a thousand
+
+
+def _resident_mb(server):
+    (worker,) = server.workers()
+    return int(Path(f"/proc/{worker}/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+
+
+def test_clients_that_read_slowly_make_room_where_all_connections_are_theirs(server):
+    with many(server.url, 2 * SETTINGS["max_connections"], OPENAPI * 20, unread=4096) as readers:
+        time.sleep(2.5)
+        for _ in range(3):
+            _sip(readers)
+            assert is_served(server)
+            time.sleep(0.5)
+
+
+def _sip(readers):
+    """Read a little of what has come on each."""
+    for each in readers:
+        each.setblocking(False)
+        with suppress(OSError):
+            each.recv(100)
 
 
 def test_connections_beyond_the_limit_take_the_place_of_those_that_do_nothing(server):

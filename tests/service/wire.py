@@ -30,10 +30,15 @@ class Reply:
         return document
 
 
-def dial(url: str) -> socket.socket:
-    """A connection to the service at `url`."""
+def dial(url: str, unread: int | None = None) -> socket.socket:
+    """A connection to the service at `url`; the system holds about so many bytes that came and were not read."""
     parts = urlsplit(url)
-    return socket.create_connection((parts.hostname, parts.port), PATIENCE_S)
+    connection = socket.socket()
+    connection.settimeout(PATIENCE_S)
+    if unread:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, unread)
+    connection.connect((parts.hostname, parts.port))
+    return connection
 
 
 def read_reply(connection: socket.socket, method: str = "GET") -> Reply:
@@ -59,12 +64,12 @@ def is_closed(connection: socket.socket) -> bool:
 
 
 @contextmanager
-def many(url: str, count: int, first: bytes = b"") -> Iterator[list[socket.socket]]:
-    """So many connections, each with the first bytes sent."""
+def many(url: str, count: int, first: bytes = b"", unread: int | None = None) -> Iterator[list[socket.socket]]:
+    """So many connections as of `dial`, each with the first bytes sent."""
     connections = []
     try:
         for _ in range(count):
-            connections.append(dial(url))
+            connections.append(dial(url, unread))
             if first:
                 connections[-1].sendall(first)
         yield connections
