@@ -3,7 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPResponse
 from typing import Any
@@ -33,11 +33,13 @@ class Reply:
 def dial(url: str, unread: int | None = None) -> socket.socket:
     """A connection to the service at `url`; the system holds about so many bytes that came and were not read."""
     parts = urlsplit(url)
-    connection = socket.socket()
-    connection.settimeout(PATIENCE_S)
-    if unread:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, unread)
-    connection.connect((parts.hostname, parts.port))
+    with ExitStack() as unless_connected:
+        connection = unless_connected.enter_context(socket.socket())
+        connection.settimeout(PATIENCE_S)
+        if unread:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, unread)
+        connection.connect((parts.hostname, parts.port))
+        unless_connected.pop_all()
     return connection
 
 
