@@ -5,6 +5,7 @@ import ipaddress
 import math
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from flask import Flask, Response, current_app, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -18,7 +19,7 @@ from retrieval.errors import AccessDenied, Forbidden, TooManyRequests, Unauthori
 from retrieval.listening import is_local, is_loopback
 from retrieval.scopes import needed
 from retrieval.settings import Settings
-from retrieval.turns import asking
+from retrieval.turns import asking, network_of
 
 BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE | re.ASCII)
 KEY_HEADERS = ("Authorization", "X-API-Key")
@@ -215,16 +216,12 @@ def _check_direct() -> None:
 
 
 def _address_bucket(address: str | None) -> str | None:
-    """An IPv4 address, or an IPv6 /64, of which anybody has a whole one; this machine itself has none: no limit."""
-    try:
-        found = ipaddress.ip_address(address or "")
-    except ValueError:
-        return f"address {address}"
-    if found.version == 6:
-        found = found.ipv4_mapped or found
-    if found.is_loopback:
-        return None
-    return f"address {found if found.version == 4 else ipaddress.ip_network((int(found), 64), strict=False)}"
+    """Whoever has the address; this machine itself has none: no limit."""
+    network = network_of(address or "")
+    with suppress(ValueError):  # of what is no single address
+        if ipaddress.ip_address(network).is_loopback:
+            return None
+    return f"address {network}"
 
 
 def _tell(response: Response, policy: str, allowance: Allowance) -> None:

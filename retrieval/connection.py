@@ -13,6 +13,7 @@ from waitress.task import WSGITask
 from werkzeug.exceptions import BadRequest, HTTPException, RequestTimeout, default_exceptions
 
 from index_store.reserve import NO_ROOM
+from retrieval.turns import network_of
 
 if TYPE_CHECKING:
     from retrieval.reception import Reception
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 REFUSAL = "imageretrieval.refusal"  # in a WSGI environment: the HTTPException that the application has to answer with
 UNASKED = 1 << 18  # bytes of a body that are taken from anybody; who wants to send more must be known
 TRANSFER_ENCODING = re.compile(rb"(?im)^transfer-encoding[ \t]*:")
+# Waitress's pattern of a header takes the square of them, also across folded lines: nine seconds for 30,000.
+BLANKS = re.compile(rb"[ \t\r\n]{64}")
 MAX_BETWEEN = 4096  # bytes of a chunk's size and extensions, and of all trailers
+MAX_FRAMING = 1 << 16  # bytes of all that is around chunks, besides an eighth of what is in them
 LEAST_RATE = 1 << 15  # bytes/s that a client has to send of a body, and to read of an answer, for it to go on
 IDLE_S = 75.0  # a connection stays open for so long without a request
 SEND_S = 30.0  # for so long a client may take to read its answer, besides what LEAST_RATE gives it
@@ -36,9 +40,12 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no type h
     """Reads a request."""
 
     error: Any
+    empty: bool
 
     def parse_header(self, header_plus: bytes) -> None:
         """Of a body with a length and in chunks, or in chunks in HTTP/1.0, a proxy may see another end than we do."""
+        if BLANKS.search(header_plus):
+            raise ParsingError("There are too many blanks in the headers")
         in_chunks = TRANSFER_ENCODING.search(header_plus)
         try:
             super().parse_header(header_plus)
@@ -56,10 +63,16 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no type h
         """What is between chunks and behind them is read by the one thread that receives for all, and kept."""
         taken: int = super().received(data)
         body = self.body_rcv
-        if isinstance(body, ChunkedReceiver) and max(len(body.control_line), len(body.trailer)) > MAX_BETWEEN:
-            self.error = BadRequest("The chunks of the body have too much beside them.")
-            self.completed = True
-        return taken
+        if isinstance(body, ChunkedReceiver):
+            between = max(len(body.control_line), len(body.trailer))
+            framing = self.body_bytes_received - len(body)
+            if between > MAX_BETWEEN or framing > MAX_FRAMING + len(body) // 8:
+                self.error = BadRequest("The chunks of the body have too much beside them, or are too small.")
+                self.completed = True
+        if self.empty:  # blank lines, which could go on for ever
+            self.empty = False
+            self.error = BadRequest("There is no request between the blank lines.")
+        return len(data) if self.error else taken  # what comes behind an error is never looked at
 
 
 class NoRoom(HTTPException):
@@ -124,6 +137,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no type hints
         self._state: tuple[object, ...] = ()
         self.since = monotonic()
         super().__init__(server, *args, **kwargs)
+        self.home = network_of(self.addr[0])
 
     @property
     def disposable(self) -> bool:
@@ -150,7 +164,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no type hints
         if state[0] == "receiving":
             self.refuse(RequestTimeout("The request did not arrive in time; send it again, faster."))
         else:
-            self.handle_close()
+            self.server.close_soon(self)
 
     def refuse(self, error: HTTPException) -> None:
         """Answer the request that is being received with an error."""
@@ -192,7 +206,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no type hints
             return ("draining",), DRAIN_S
         if (request := self.request) is not None:
             moved = request.header_bytes_received + request.body_bytes_received
-            return ("receiving", id(request)), self.server.bounds.receive_s + moved / LEAST_RATE
+            return ("receiving", self._answered), self.server.bounds.receive_s + moved / LEAST_RATE
         return ("idle", self.last_activity), FAREWELL_S if self.server.stopping else IDLE_S
 
     def send_continue(self) -> None:

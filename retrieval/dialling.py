@@ -33,21 +33,22 @@ def look_up(host: str, port: int, seconds: float) -> list[str]:
     Raises OSError: TimeoutError after `seconds`, gaierror where there are none.
     """
     ends = time.monotonic() + seconds
-    if not LOOKUPS.acquire(timeout=seconds):
+    place = LOOKUPS
+    if not place.acquire(timeout=seconds):
         raise TimeoutError
     answer: Future[list[str]] = Future()
-    threading.Thread(target=_ask, args=(answer, host, port), daemon=True).start()
+    threading.Thread(target=_ask, args=(place, answer, host, port), daemon=True).start()
     return answer.result(ends - time.monotonic())
 
 
-def _ask(answer: Future[list[str]], host: str, port: int) -> None:
+def _ask(place: threading.BoundedSemaphore, answer: Future[list[str]], host: str, port: int) -> None:
     try:
         entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         answer.set_result([str(entry[4][0]) for entry in entries])
     except (OSError, ValueError) as error:
         answer.set_exception(error)
     finally:
-        LOOKUPS.release()
+        place.release()
 
 
 class Line:

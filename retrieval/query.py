@@ -3,12 +3,13 @@
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -16,12 +17,14 @@ from extractor import Batcher, NoEmbedding, Parts
 from extractor.interface import Vectors
 from index_store import Collection, Facts, ImageRecord, ImageStore, KeptPicture, PictureFacts
 from retrieval import observing
+from retrieval.dispatcher import Dispatcher
 from retrieval.errors import InputError
 from retrieval.keeping import kept_of
 from retrieval.payload import ImageSource
 from retrieval.picture import Picture, undecoded
 from retrieval.room import Room
 from retrieval.settings import Settings
+from retrieval.turns import asking
 
 READERS = 8  # pictures of batches that are decoded and embedded at a time
 FETCHERS = 8  # the same of each batch with URLs
@@ -69,6 +72,28 @@ class Query:
         return replace(self, picture=None, remembered=PictureFacts.of(self.picture)) if self.picture else self
 
 
+class _Task(Generic[Made]):
+    """A call, as a Dispatcher takes it."""
+
+    def __init__(self, call: Callable[[], Made]) -> None:
+        self.caller = asking.get()
+        self.done: Future[Made] = Future()
+        self._call = call
+
+    def service(self) -> None:
+        """Make the call, unless nobody waits for it any more."""
+        if not self.done.set_running_or_notify_cancel():
+            return
+        try:
+            self.done.set_result(self._call())
+        except BaseException as error:  # noqa: BLE001  # raised again where it is waited for
+            self.done.set_exception(error)
+
+    def cancel(self) -> None:
+        """The threads end."""
+        self.done.cancel()
+
+
 class Reader:
     """Reads, decodes and embeds pictures, many at a time, as far as there is room for them."""
 
@@ -80,11 +105,11 @@ class Reader:
         self._room = room
         # More decoders than cores only take turns, and throw each other out of the caches.
         self._decoding = Room(os.cpu_count() or 1)
-        self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="read")
+        self._readers = Dispatcher(READERS, lambda task: task.caller)
 
     def close(self) -> None:
         """Ends the threads."""
-        self._pool.shutdown(cancel_futures=True)
+        self._readers.shutdown(timeout=1)
 
     def each(self, make: Callable[[Item], Made], items: Sequence[Item], fetches: bool = False) -> list[Made | Failure]:
         """What `make` gives of each item, side by side; a picture that cannot be used is a result and harms no other.
@@ -104,10 +129,23 @@ class Reader:
             return [attempt(items[0])]
         # Each in a copy of this thread's context, so that logs and figures know of which request they are.
         contexts = [copy_context() for _ in items]
-        with ExitStack() as stack:
-            # One of its own for URLs, so that no other batch waits for slow servers.
-            pool = stack.enter_context(ThreadPoolExecutor(FETCHERS, "fetch")) if fetches else self._pool
-            return list(pool.map(lambda context, item: context.run(attempt, item), contexts, items))
+        if fetches:  # by threads of its own, so that no other batch waits for slow servers
+            with ThreadPoolExecutor(FETCHERS, "fetch") as pool:
+                return list(pool.map(lambda context, item: context.run(attempt, item), contexts, items))
+        return self._by_turns(
+            [partial(context.run, attempt, item) for context, item in zip(contexts, items, strict=True)]
+        )
+
+    def _by_turns(self, calls: Sequence[Callable[[], Made]]) -> list[Made]:
+        """What each gives, worked out by threads that all batches share, their callers taking turns."""
+        tasks = [_Task(call) for call in calls]
+        for task in tasks:
+            self._readers.add_task(task)
+        try:
+            return [task.done.result() for task in tasks]
+        finally:
+            for task in tasks:
+                task.done.cancel()
 
     @contextmanager
     def query(self, source: ImageSource, collections: Sequence[Collection], whole: bool) -> Iterator[Query]:

@@ -61,6 +61,7 @@ class Reception(TcpWSGIServer):  # type: ignore[misc]  # waitress has no type hi
         self.bounds = bounds
         self.is_known = is_known
         self.stopping = False
+        self._closing: set[Channel] = set()
         self._alive, self._urgent = Dispatcher(1), Dispatcher(URGENT_THREADS)
         where = (listener.family, listener.type, listener.proto, listener.getsockname())
         super().__init__(
@@ -83,6 +84,8 @@ class Reception(TcpWSGIServer):  # type: ignore[misc]  # waitress has no type hi
         wasyncore.loop(timeout=seconds, use_poll=True, map=self._map, count=1)
         if self.stopping:
             self.maintenance()
+        while self._closing:
+            self._closing.pop().handle_close()
 
     def stop(self) -> None:
         """Take no new connections; those that there are may finish what they have begun."""
@@ -95,6 +98,10 @@ class Reception(TcpWSGIServer):  # type: ignore[misc]  # waitress has no type hi
         for dispatcher in (self._alive, self._urgent, self.task_dispatcher):
             dispatcher.shutdown(timeout=1)
         wasyncore.close_all(self._map)
+
+    def close_soon(self, channel: Channel) -> None:
+        """Close a connection once all events are dealt with: one of them may be of it, and a new one get its number."""
+        self._closing.add(channel)
 
     def add_task(self, channel: Channel) -> None:
         """Have the first request of a connection answered: refusals and what is urgent at once, others in turn."""
@@ -115,9 +122,9 @@ class Reception(TcpWSGIServer):  # type: ignore[misc]  # waitress has no type hi
 
     def handle_accept(self) -> None:
         """As the parent's; where there are too many connections, one makes room."""
-        channels = list(self.active_channels.values())
+        channels = [each for each in self.active_channels.values() if each not in self._closing]
         if len(channels) >= self.bounds.connections and (out := _most_disposable(channels)) is not None:
-            out.handle_close()
+            self.close_soon(out)
         super().handle_accept()
 
     def maintenance(self, _now: float = 0.0) -> None:
@@ -131,21 +138,21 @@ class Reception(TcpWSGIServer):  # type: ignore[misc]  # waitress has no type hi
 
 
 def _most_disposable(channels: Sequence[Channel]) -> Channel | None:
-    """Of those without a request, else of those whose answer is read slowly, the oldest of the address with most."""
+    """Of those without a request, else of those whose answer is read slowly, the oldest of the network with most."""
     candidates = [each for each in channels if each.disposable] or [each for each in channels if each.is_sending]
-    held = Counter(each.addr[0] for each in candidates)
-    return min(candidates, key=lambda each: (-held[each.addr[0]], each.since), default=None)
+    held = Counter(each.home for each in candidates)
+    return min(candidates, key=lambda each: (-held[each.home], each.since), default=None)
 
 
 def _too_large(channels: Iterable[Channel]) -> list[Channel]:
-    """Connections to refuse for all bodies to take ALL_BODIES at most: the largest of the address that sends most."""
+    """Connections to refuse for all bodies to take ALL_BODIES at most: the largest of the network that sends most."""
     sending: dict[str, list[Channel]] = defaultdict(list)
     for channel in sorted(channels, key=lambda each: each.body_bytes):
-        sending[channel.addr[0]].append(channel)
-    bytes_of = {address: sum(each.body_bytes for each in theirs) for address, theirs in sending.items()}
+        sending[channel.home].append(channel)
+    bytes_of = {home: sum(each.body_bytes for each in theirs) for home, theirs in sending.items()}
     refused = []
     while sum(bytes_of.values()) > ALL_BODIES:
-        most = max(bytes_of, key=lambda address: bytes_of[address])
+        most = max(bytes_of, key=lambda home: bytes_of[home])
         refused.append(sending[most].pop())
         bytes_of[most] -= refused[-1].body_bytes
     return refused

@@ -1,5 +1,6 @@
 """Taking turns: who asks for much waits behind himself, and the others wait for one of his at most."""
 
+import ipaddress
 from collections import deque
 from collections.abc import Hashable
 from contextvars import ContextVar
@@ -9,6 +10,19 @@ Item = TypeVar("Item")
 
 # Whose work a thread does: the holder of a key, or an address. None of this machine's own, who share one turn.
 asking: ContextVar[str | None] = ContextVar("asking", default=None)
+
+
+def network_of(address: str) -> str:
+    """An IPv4 address, or the IPv6 /64 around one, of which anybody has a whole one; what is no address as it is."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if found.version == 6:
+        found = found.ipv4_mapped or found
+    if found.version == 4 or found.is_loopback:
+        return str(found)
+    return str(ipaddress.ip_network((int(found), 64), strict=False))
 
 
 class Turns(Generic[Item]):

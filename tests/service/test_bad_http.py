@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 
 import pytest
 
@@ -28,6 +29,9 @@ CASES = {
     "bare line feed in a header": (b"GET /healthz HTTP/1.1\r\nHost: localhost\nX: y\r\n\r\n", 400),
     "NUL in a header": (b"GET /healthz HTTP/1.1\r\nHost: localhost\0y\r\n\r\n", 400),
     "folded header": (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: y\r\n z\r\n\r\n", 200),
+    "blank lines": (b"\r\n\r\n" * 2000, 400),
+    "a blank line before": (b"\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", 200),
+    "tiny chunks": (CHUNKED + b"1\r\na\r\n" * 15_000, 400),
     "no Host": (b"GET /healthz HTTP/1.1\r\nX: y\r\n\r\n", 400),
     "no Host in HTTP/1.0": (b"GET /healthz HTTP/1.0\r\n\r\n", 200),
     "two Hosts": (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nHost: other.example\r\n\r\n", 400),
@@ -62,6 +66,23 @@ def test_what_is_no_proper_request_is_told_so(server, case):
         assert reply.problem["detail"]
         assert reply.headers["Connection"] == "close"
     assert server.get("/healthz") == {"status": "alive"}
+
+
+SLOW_TO_PARSE = {
+    "blanks before NUL": b"a:" + b" " * 30_000 + b"\0",
+    "blanks before a letter": b"a:" + b" " * 30_000 + b"b",
+    "tabs and blanks": b"a:" + b"\t " * 15_000 + b"b",
+    "blanks in folded lines": b"a:" + (b" " * 50 + b"\r\n") * 600 + b" b",
+}
+
+
+@pytest.mark.parametrize("header", SLOW_TO_PARSE.values(), ids=SLOW_TO_PARSE)
+def test_no_header_takes_long_to_parse(server, header):
+    """Waitress's pattern takes the square of the blanks: nine seconds, in the thread that receives for all."""
+    began = time.monotonic()
+    reply = send(server.url, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + header + b"\r\n\r\n")
+    assert reply.status == 400, reply
+    assert time.monotonic() - began < 3
 
 
 def test_a_length_beside_chunks_ends_the_connection_and_hides_no_second_request(server):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.asking import small
+from tests.service.asking import body, small
 from tests.service.server import serving, until
 from tests.service.wire import dial, is_closed, many, post, read_reply, send
 
@@ -105,6 +105,12 @@ def test_clients_that_do_not_read_their_answers_keep_nobody_waiting(server, path
     assert _resident_mb(server) < before + 3 * 10 * THREADS  # an answer each, not a thousand
 
 
+def test_clients_that_send_blank_lines_for_ever_keep_nobody_waiting(server):
+    with many(server.url, 10 * THREADS, b"\r\n" * 30_000):
+        time.sleep(0.5)
+        assert is_served(server)
+
+
 def _resident_mb(server):
     (worker,) = server.workers()
     return int(Path(f"/proc/{worker}/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
@@ -115,7 +121,8 @@ def test_clients_that_read_slowly_make_room_where_all_connections_are_theirs(ser
         time.sleep(2.5)
         for _ in range(3):
             _sip(readers)
-            assert is_served(server)
+            # They may fill the queue for a moment, which is another matter.
+            until(lambda: server.ask("POST", "/search", json=body(small(1))).status_code == 200, "an answer")
             time.sleep(0.5)
 
 
