@@ -137,17 +137,27 @@ def test_a_service_that_forgets_is_found_out(variants):
     assert "not found" in record.first_errors[0]
 
 
+PARENT = """
+import subprocess, sys
+waits = "import sys; print(flush=True); sys.stdin.read()"
+with subprocess.Popen([sys.executable, "-c", waits], stdin=subprocess.PIPE):
+    sys.stdin.read()
+"""
+
+
 def test_a_process_and_its_children_are_watched():
-    before = watch.sample(os.getpid())
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        assert child.pid in watch.family(os.getpid())
-        after = watch.sample(os.getpid())
-        child.communicate(b"\n")
-    assert after.processes == before.processes + 1
-    assert after.rss > before.rss > before.anonymous > 0
-    assert after.threads > before.threads
+    command = [sys.executable, "-c", PARENT]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        parent.stdout.readline()  # the child has started
+        _, child = watch.family(parent.pid)
+        both = watch.sample(parent.pid)
+        alone = watch.sample(child)
+        parent.communicate()
+    assert (both.processes, both.threads) == (2, 2)
+    assert (alone.processes, alone.threads) == (1, 1)
+    assert both.rss > alone.rss > alone.anonymous > 0
     with pytest.raises(ProcessLookupError):
-        watch.sample(child.pid)
+        watch.sample(child)
 
 
 def test_a_folder_without_photographs_is_refused(tmp_path, capsys):
