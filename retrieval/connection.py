@@ -2,6 +2,8 @@
 
 import re
 import socket
+from collections.abc import Callable, Mapping
+from functools import partial
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -23,8 +25,9 @@ UNASKED = 1 << 18  # bytes of a body that are taken from anybody; who wants to s
 TRANSFER_ENCODING = re.compile(rb"(?im)^transfer-encoding[ \t]*:")
 # Waitress's pattern of a header takes the square of them, also across folded lines: nine seconds for 30,000.
 BLANKS = re.compile(rb"[ \t\r\n]{64}")
-MAX_BETWEEN = 4096  # bytes of a chunk's size and extensions, and of all trailers
-MAX_FRAMING = 1 << 16  # bytes of all that is around chunks, besides an eighth of what is in them
+MAX_HEADERS = 128  # lines
+MAX_FRAMING = 4096  # bytes around all chunks, besides an eighth of what is in them; also around a single one
+SLICE = 2048  # bytes; for every line of chunks' framing waitress copies all that it was given
 LEAST_RATE = 1 << 15  # bytes/s that a client has to send of a body, and to read of an answer, for it to go on
 IDLE_S = 75.0  # a connection stays open for so long without a request
 SEND_S = 30.0  # for so long a client may take to read its answer, besides what LEAST_RATE gives it
@@ -37,42 +40,71 @@ class Stranger(HTTPException):
 
 
 class Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no type hints
-    """Reads a request."""
+    """Reads a request, by the one thread that receives for all: nothing may take it long.
+
+    may_send: whether who sends these headers, named as WSGI has them, may go on with a large body.
+    """
 
     error: Any
     empty: bool
 
+    def __init__(self, adj: Any, may_send: Callable[[Mapping[str, str]], bool] = lambda _: True) -> None:
+        super().__init__(adj)
+        self._may_send = may_send
+
     def parse_header(self, header_plus: bytes) -> None:
-        """Of a body with a length and in chunks, or in chunks in HTTP/1.0, a proxy may see another end than we do."""
-        if BLANKS.search(header_plus):
-            raise ParsingError("There are too many blanks in the headers")
+        """Where a body ends, a proxy must not see otherwise than we do."""
+        if BLANKS.search(header_plus) or header_plus.count(b"\n") > MAX_HEADERS:
+            raise ParsingError("There are too many headers, or blanks in them")
         in_chunks = TRANSFER_ENCODING.search(header_plus)
         try:
             super().parse_header(header_plus)
-        except ValueError as error:  # of a number with thousands of digits
-            raise ParsingError("Content-Length is invalid") from error
+        except ValueError as error:  # of a number with thousands of digits, of an address that is none
+            raise ParsingError("The URL or Content-Length is invalid") from error
+        if self.version not in ("1.0", "1.1"):
+            raise ParsingError("This service speaks HTTP/1.0 and HTTP/1.1")
         if in_chunks and "CONTENT_LENGTH" in self.headers:
             raise ParsingError("Content-Length and Transfer-Encoding in one request")
+        if in_chunks and not self.chunked:
+            raise ParsingError("Transfer-Encoding names none, or in a request that is not of HTTP/1.1")
         host = self.headers.get("HOST")
         if self.version == "1.1" and (host is None or "," in host):  # several arrive joined by commas
             raise ParsingError("HTTP/1.1 asks for one Host")
-        if in_chunks and self.version != "1.1":
-            raise ParsingError("Transfer-Encoding in a request that is not of HTTP/1.1")
 
     def received(self, data: bytes) -> int:
-        """What is between chunks and behind them is read by the one thread that receives for all, and kept."""
-        taken: int = super().received(data)
-        body = self.body_rcv
-        if isinstance(body, ChunkedReceiver):
-            between = max(len(body.control_line), len(body.trailer))
-            framing = self.body_bytes_received - len(body)
-            if between > MAX_BETWEEN or framing > MAX_FRAMING + len(body) // 8:
-                self.error = BadRequest("The chunks of the body have too much beside them, or are too small.")
-                self.completed = True
+        """How many bytes belonged to this request, of all that came; all where it has an error."""
+        if self.body_rcv is None:
+            taken: int = super().received(data)
+            self._look_at_headers()
+        else:
+            taken = self._receive_body(data)
+        return len(data) if self.error else taken  # what comes behind an error is never looked at
+
+    def _look_at_headers(self) -> None:
         if self.empty:  # blank lines, which could go on for ever
             self.empty = False
             self.error = BadRequest("There is no request between the blank lines.")
-        return len(data) if self.error else taken  # what comes behind an error is never looked at
+        large = self.chunked or self.content_length > UNASKED
+        if large and not self.error and not self._may_send(self.headers):
+            self.error = Stranger()
+            self.completed = True
+        if self.completed:  # waitress would have the client go on, and take the next request for a part of this one
+            self.expect_continue = False
+
+    def _receive_body(self, data: bytes) -> int:
+        body = self.body_rcv
+        if not isinstance(body, ChunkedReceiver):
+            taken: int = super().received(data)
+            return taken
+        taken = 0
+        while taken < len(data) and not self.completed:
+            taken += super().received(data[taken : taken + SLICE])
+            between = max(len(body.control_line), len(body.trailer))
+            framing = self.body_bytes_received - len(body)
+            if between > MAX_FRAMING or framing > MAX_FRAMING + len(body) // 8:
+                self.error = BadRequest("The chunks of the body have too much beside them, or are too small.")
+                self.completed = True
+        return taken
 
 
 class NoRoom(HTTPException):
@@ -123,7 +155,6 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no type hints
     answers has one of them in memory, and holds no thread.
     """
 
-    parser_class = Parser
     task_class = Task
     error_task_class = RefusalTask
     request: Any  # being received
@@ -133,9 +164,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no type hints
         self._begins_when_sent = False  # the next request
         self._sent = 0  # bytes of the answer
         self._answered = 0  # requests
-        self._checked: object = None  # the request whose sender was looked at
         self._state: tuple[object, ...] = ()
+        self._is_late = False
         self.since = monotonic()
+        self.parser_class = partial(Parser, may_send=self._may_send)
         super().__init__(server, *args, **kwargs)
         self.home = network_of(self.addr[0])
 
@@ -159,7 +191,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no type hints
         state, patience_s = self._situation()
         if state != self._state:
             self._state, self.since = state, now
-        if now <= self.since + patience_s:
+        late, self._is_late = self._is_late, now > self.since + patience_s
+        if not (late and self._is_late):  # what has come meanwhile is read between two looks
             return
         if state[0] == "receiving":
             self.refuse(RequestTimeout("The request did not arrive in time; send it again, faster."))
@@ -180,8 +213,9 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no type hints
 
     def begins_now(self) -> bool:
         """Whether the next request can begin; if not, it will when all that waits is sent."""
-        self._begins_when_sent = self.total_outbufs_len > 0
-        return not self._begins_when_sent
+        waits = self.total_outbufs_len > 0
+        self._begins_when_sent = waits  # from now on another thread may have it begin
+        return not waits
 
     def service(self) -> None:
         self._sent = 0
@@ -209,36 +243,24 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no type hints
             return ("receiving", self._answered), self.server.bounds.receive_s + moved / LEAST_RATE
         return ("idle", self.last_activity), FAREWELL_S if self.server.stopping else IDLE_S
 
-    def send_continue(self) -> None:
-        """Waitress would have a client go on whose headers it has found to be wrong already."""
-        if self.request.error:
-            self.request.expect_continue = False
-        else:
-            super().send_continue()
-
     def received(self, data: bytes) -> bool:
         if self.draining:
             return True
         try:
             received: bool = super().received(data)
+            return received
         except OSError as error:
             if error.errno not in NO_ROOM:
                 raise
             self.refuse(NoRoom())
             return True
-        if (request := self.request) is not None and request.headers_finished and request is not self._checked:
-            self._checked = request
-            self._check_sender(request)
-        return received
 
-    def _check_sender(self, request: HTTPRequestParser) -> None:
-        if request.chunked or request.content_length > UNASKED:
-            headers = request.headers
-            if not self.server.is_known(headers.get("AUTHORIZATION"), headers.get("X_API_KEY")):
-                self.refuse(Stranger())
+    def _may_send(self, headers: Mapping[str, str]) -> bool:
+        may: bool = self.server.is_known(headers.get("AUTHORIZATION"), headers.get("X_API_KEY"))
+        return may
 
     def handle_write(self) -> None:
-        if self.draining and self.close_when_flushed:
+        if self.draining and self.close_when_flushed and not self.will_close:
             self._flush_exception(self._flush_some)
             if not self.total_outbufs_len:
                 self._end_answer()

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from http.client import HTTPResponse
 from typing import Any
 
@@ -19,10 +20,11 @@ from retrieval.errors import FetchFailed, FetchRefused
 from retrieval.fetch_settings import FetchSettings
 from retrieval.hosts import canonical
 from retrieval.targets import DEFAULT_PORTS, Target
+from retrieval.turns import Places, asking
 
 log = logging.getLogger(__name__)
 # A lookup cannot be interrupted. Those that took too long go on in threads of their own, so many at most.
-LOOKUPS = threading.BoundedSemaphore(64)
+LOOKUPS = Places(128)
 
 Resolve = Callable[[str, int, float], list[str]]
 
@@ -33,22 +35,23 @@ def look_up(host: str, port: int, seconds: float) -> list[str]:
     Raises OSError: TimeoutError after `seconds`, gaierror where there are none.
     """
     ends = time.monotonic() + seconds
-    place = LOOKUPS
-    if not place.acquire(timeout=seconds):
+    places, caller = LOOKUPS, asking.get()
+    if not places.take(caller, seconds):
         raise TimeoutError
     answer: Future[list[str]] = Future()
-    threading.Thread(target=_ask, args=(place, answer, host, port), daemon=True).start()
+    give_back = partial(places.give_back, caller)
+    threading.Thread(target=_ask, args=(give_back, answer, host, port), daemon=True).start()
     return answer.result(ends - time.monotonic())
 
 
-def _ask(place: threading.BoundedSemaphore, answer: Future[list[str]], host: str, port: int) -> None:
+def _ask(give_back: Callable[[], None], answer: Future[list[str]], host: str, port: int) -> None:
     try:
         entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         answer.set_result([str(entry[4][0]) for entry in entries])
     except (OSError, ValueError) as error:
         answer.set_exception(error)
     finally:
-        place.release()
+        give_back()
 
 
 class Line:

@@ -18,9 +18,9 @@ class Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]  # waitress has 
 
     def __init__(self, threads: int, sender: Callable[[Any], Hashable] = lambda _: None) -> None:
         super().__init__()
-        self.queue = _Queue(sender)
+        self._sender = sender
+        self.queue = _Queue()
         self.queue_cv = _NewestFirst(self.lock)
-        self.queue_logger.disabled = True  # requests that wait are counted, not warned of one by one
         self.set_thread_count(threads)
 
     @property
@@ -28,11 +28,19 @@ class Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]  # waitress has 
         """Tasks that wait for a thread."""
         return max(0, len(self.queue) - self._resting)
 
+    def add_task(self, task: Any) -> None:
+        """Have it done when its turn comes."""
+        sender = self._sender(task)  # which may take long, so without the lock
+        with self.lock:
+            self.queue.add(sender, task)
+            self.queue_cv.notify()
+
     def add_or_crowd_out(self, task: Any, most: int) -> Any | None:
         """Add a task; where `most` wait already, gives the newest one of who has most waiting, which is not done."""
+        sender = self._sender(task)
         with self.lock:
             crowded = len(self.queue) >= most + self._resting
-            self.queue.append(task)
+            self.queue.add(sender, task)
             out = self.queue.crowd_out() if crowded else None
             self.queue_cv.notify()
         return out
@@ -45,13 +53,6 @@ class Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]  # waitress has 
 
 class _Queue(Turns[Any]):
     """What a dispatcher needs of a deque."""
-
-    def __init__(self, sender: Callable[[Any], Hashable]) -> None:
-        super().__init__()
-        self._sender = sender
-
-    def append(self, task: Any) -> None:
-        self.add(self._sender(task), task)
 
     def popleft(self) -> Any:
         return self.take()

@@ -62,12 +62,13 @@ class Reception(TcpWSGIServer):  # type: ignore[misc]  # waitress has no type hi
         self.is_known = is_known
         self.stopping = False
         self._closing: set[Channel] = set()
-        self._alive, self._urgent = Dispatcher(1), Dispatcher(URGENT_THREADS)
+        self._sender = sender
+        self._alive, self._urgent = Dispatcher(1), Dispatcher(URGENT_THREADS, self._sender_and_path)
         where = (listener.family, listener.type, listener.proto, listener.getsockname())
         super().__init__(
             application,
             _sock=listener,
-            dispatcher=Dispatcher(bounds.threads, lambda channel: sender(channel.requests[0].headers, channel.addr[0])),
+            dispatcher=Dispatcher(bounds.threads, self._sender_of),
             adj=_adjustments(bounds),
             sockinfo=where,
             bind_socket=False,
@@ -119,6 +120,13 @@ class Reception(TcpWSGIServer):  # type: ignore[misc]  # waitress has no type hi
             error = Overloaded("Too many requests wait already; send this one again.", retry_after=1)
             out.requests[0].error = error
             self._urgent.add_task(out)
+
+    def _sender_of(self, channel: Channel) -> str | None:
+        return self._sender(channel.requests[0].headers, channel.addr[0])
+
+    def _sender_and_path(self, channel: Channel) -> tuple[str | None, str | None]:
+        request = channel.requests[0]
+        return self._sender_of(channel), None if request.error else request.path
 
     def handle_accept(self) -> None:
         """As the parent's; where there are too many connections, one makes room."""

@@ -1,9 +1,10 @@
 """Taking turns: who asks for much waits behind himself, and the others wait for one of his at most."""
 
 import ipaddress
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Hashable
 from contextvars import ContextVar
+from threading import Condition
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -67,3 +68,39 @@ class Turns(Generic[Item]):
             del self._lines[caller]
         self._length -= 1
         return item
+
+
+class Places:
+    """So many places, for whoever is `asking`. One caller gets three quarters of them at most. Safe between threads."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._most_of_one = most - most // 4
+        self._held: Counter[str | None] = Counter()  # by caller
+        self._changed = Condition()
+
+    @property
+    def taken(self) -> int:
+        """Places that are held."""
+        with self._changed:
+            return self._held.total()
+
+    def take(self, caller: str | None, wait_s: float = 0.0) -> bool:
+        """Whether there was a place within so many seconds, which is now held."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._has_one_for(caller), wait_s):
+                return False
+            self._held[caller] += 1
+            return True
+
+    def give_back(self, caller: str | None) -> None:
+        """A place that the caller has held."""
+        with self._changed:
+            self._held[caller] -= 1
+            self._held += Counter()  # drops those who hold none
+            self._changed.notify_all()
+
+    def _has_one_for(self, caller: str | None) -> bool:
+        # Who is nobody in particular (see `asking`) is not kept from the rest.
+        most_of_one = self._most if caller is None else self._most_of_one
+        return self._held.total() < self._most and self._held[caller] < most_of_one

@@ -9,6 +9,7 @@ import pytest
 from retrieval import dialling
 from retrieval.errors import FetchError, FetchFailed, FetchRefused, PictureTooLarge
 from retrieval.fetch import fetch
+from retrieval.turns import Places, asking
 from tests.retrieval.web import BODY, HTML, guarded, limits
 
 SECRETS = ("staff", "Wiki", "DOCTYPE", "Traceback", "nothing here")
@@ -80,15 +81,35 @@ def test_a_name_server_that_never_answers_is_under_the_total_time(monkeypatch):
 
 def test_stalled_lookups_are_bounded_in_number(monkeypatch):
     done, asked = threading.Event(), []
-    monkeypatch.setattr(dialling, "LOOKUPS", threading.BoundedSemaphore(2))
+    monkeypatch.setattr(dialling, "LOOKUPS", Places(2))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: asked.append(1) or (done.wait(10) and []))
     reasons = [failure("http://slow.example/", limits(total_timeout_s=0.1))[0].reason for _ in range(4)]
     assert (reasons, len(asked)) == (["timeout"] * 4, 2)
     done.set()
     deadline = time.monotonic() + 2
-    while dialling.LOOKUPS._value < 2 and time.monotonic() < deadline:
+    while dialling.LOOKUPS.taken and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert dialling.LOOKUPS._value == 2
+    assert dialling.LOOKUPS.taken == 0
+
+
+def test_stalled_lookups_of_one_caller_leave_places_to_others(monkeypatch):
+    done = threading.Event()
+
+    def look_up(host, *_, **__):
+        if host == "slow.example":
+            done.wait(10)
+        return []
+
+    monkeypatch.setattr(dialling, "LOOKUPS", Places(4))
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    greedy = asking.set("key greedy")
+    for _ in range(6):
+        failure("http://slow.example/", limits(total_timeout_s=0.1))
+    asking.reset(greedy)
+    other = asking.set("key other")
+    assert failure("http://quick.example/", limits())[0].reason == "dns"
+    asking.reset(other)
+    done.set()
 
 
 def test_the_time_is_shared_by_all_addresses_of_a_name(connections):

@@ -32,17 +32,27 @@ CASES = {
     "blank lines": (b"\r\n\r\n" * 2000, 400),
     "a blank line before": (b"\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", 200),
     "tiny chunks": (CHUNKED + b"1\r\na\r\n" * 15_000, 400),
+    "chunks of nothing": (CHUNKED + b"\r\n" * 15_000, 400),
+    "chunks smaller than what is around them": (CHUNKED + b"1\r\na\r\n" * 1_000, 400),
     "no Host": (b"GET /healthz HTTP/1.1\r\nX: y\r\n\r\n", 400),
     "no Host in HTTP/1.0": (b"GET /healthz HTTP/1.0\r\n\r\n", 200),
     "two Hosts": (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nHost: other.example\r\n\r\n", 400),
     "endless header": (b"GET /healthz HTTP/1.1\r\nX: " + b"y" * 40_000 + b"\r\n\r\n", 431),
     "thousands of headers": (b"GET /healthz HTTP/1.1\r\n" + b"X: y\r\n" * 9_000 + b"\r\n", 431),
+    "hundreds of headers": (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + b"X: y\r\n" * 200 + b"\r\n", 400),
+    "a hundred headers": (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + b"X: y\r\n" * 100 + b"\r\n", 200),
+    "an address that is none": (b"GET http://[::1 HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+    "HTTP/0.9": (b"GET /healthz\r\n\r\n", 400),
+    "HTTP/1.2": (b"GET /healthz HTTP/1.2\r\nHost: localhost\r\n\r\n", 400),
+    "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
     "endless URL": (b"GET /images?collection=" + b"a" * 40_000 + b" HTTP/1.1\r\n\r\n", 431),
     "negative length": (POST + b"Content-Length: -1\r\n\r\n", 400),
     "length with a sign": (POST + b"Content-Length: +2\r\n\r\n{}", 400),
     "length in letters": (POST + b"Content-Length: two\r\n\r\n{}", 400),
     "two lengths": (POST + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", 400),
     "unknown transfer encoding": (POST + b"Transfer-Encoding: gzip\r\n\r\n", 501),
+    "empty transfer encoding": (POST + b"Transfer-Encoding:\r\n\r\n", 400),
+    "transfer encoding of a comma": (POST + b"Transfer-Encoding: ,\r\n\r\n", 400),
     "chunk of no size": (CHUNKED + b"zz\r\n", 400),
     "chunk of negative size": (CHUNKED + b"-5\r\n", 400),
     "chunk without its end": (CHUNKED + b"2\r\n{}xx\r\n0\r\n\r\n", 400),
@@ -110,6 +120,17 @@ def test_each_of_several_requests_at_once_is_answered_once_and_in_order(server):
 def test_a_body_that_is_too_large_is_refused_before_it_is_sent_if_the_client_waits_for_that(server):
     head = post("/search", b"x" * (MAX_BODY + 1), "Expect: 100-continue")[: -MAX_BODY - 1]
     assert send(server.url, head).problem["type"] == "urn:imageretrieval:request-entity-too-large"
+
+
+@pytest.mark.parametrize("length", [b"", b"Content-Length: 0\r\n"])
+def test_who_asks_whether_to_send_no_body_is_answered_and_so_is_the_next_request(server, length):
+    """Waitress has it go on, and takes the next request for the rest of this one."""
+    asking = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n" + length + b"\r\n"
+    with dial(server.url) as connection:
+        connection.sendall(asking)
+        assert read_reply(connection).status == 200
+        connection.sendall(b"GET /missing HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert read_reply(connection).status == 404
 
 
 def test_a_client_that_sends_on_regardless_sees_why_it_was_refused(server):

@@ -1,7 +1,6 @@
 """scripts/soak.py: what its figures say of known series, what its clients notice, and a short run of all of it."""
 
 import json
-import os
 import subprocess
 import sys
 import threading
