@@ -82,12 +82,13 @@ class Access:
         """Each picture counts as a request; the first is counted already. Raises TooManyRequests."""
         more = min(pictures, self._settings.access.requests_per_minute) - 1
         if more > 0:
-            self._charge(more)
+            self._charge(more, again=1)
 
-    def _charge(self, cost: int) -> None:
+    def _charge(self, cost: int, again: int = 0) -> None:
+        """again: what else has to be there when the request comes back, which it has paid already."""
         quota = self._settings.access.requests_per_minute
         if quota and g.bucket is not None:
-            self._take("default", g.bucket, quota, cost)
+            self._take("default", g.bucket, quota, cost, again)
 
     def _admit(self) -> Response | None:
         g.caller, g.bucket, g.policy = NOBODY, None, None
@@ -176,11 +177,11 @@ class Access:
         self._keys_seen = self._keys.exist()
         return self._keys_seen
 
-    def _take(self, policy: str, bucket: str, quota: int, cost: int) -> None:
+    def _take(self, policy: str, bucket: str, quota: int, cost: int, again: int = 0) -> None:
         allowance = self._allowances.take(bucket, quota, cost)
         g.policy = policy, allowance
         if not allowance.granted:
-            wait = math.ceil(allowance.retry_s)
+            wait = math.ceil(allowance.retry_s + again * PERIOD_S / quota)
             raise TooManyRequests(f"more than {quota} in {PERIOD_S} seconds; go on in {wait} s", wait)
 
     def _finish(self, response: Response) -> Response:

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
@@ -20,7 +21,7 @@ from index_store.catalog_file import CatalogFile, file_of
 from index_store.errors import StorageFull
 from index_store.files import sha256_of, sync, write_atomically
 from index_store.reserve import told_if_full
-from retrieval.copied_files import CopiedFile, Earlier, copy_tree, read_list, write_list
+from retrieval.copied_files import CopiedFile, Earlier, all_files, copy_tree, read_list, write_list
 from retrieval.errors import BackupRefused
 from retrieval.settings import Settings
 
@@ -52,6 +53,8 @@ class Manifest:
             raise BackupRefused(f"{backup} is no complete backup: {MANIFEST}: {error}") from None
         if manifest.layout != LAYOUT:
             raise BackupRefused(f"{backup} has layout {manifest.layout}, this program reads {LAYOUT}")
+        if tuple(manifest.folders) not in (FIRST, FIRST + LAST):
+            raise BackupRefused(f"{backup} is damaged: {MANIFEST} names folders that no backup has")
         return manifest
 
 
@@ -104,40 +107,54 @@ def verify(backup: Path, report: Report) -> Manifest:
     manifest = Manifest.read(backup)
     _same(backup / CATALOG, manifest.catalog_sha256)
     _same(backup / FILES, manifest.files_sha256)
+    unknown = {path for folder in manifest.folders for path in all_files(backup, folder)}
     for number, each in enumerate(read_list(backup / FILES)):
         _same(backup / each.path, each.sha256)
+        unknown.discard(each.path)
         report("files", number + 1, manifest.files)
+    if unknown:
+        raise BackupRefused(f"{backup / min(unknown)} is not of that backup; take it away")
     if asdict(checked(backup / CATALOG)) != manifest.catalog:
         raise BackupRefused(f"{backup}: the catalog does not hold what the manifest says")
     return manifest
 
 
-def restore(settings: Settings, backup: Path, report: Report) -> Path | None:
+def restore(settings: Settings, backup: Path, report: Report) -> list[Path]:
     """Put a backup in place of what a data folder holds, once all of it was verified.
 
-    What was there is kept, in a folder that this gives. Interrupted, it can be repeated.
-    Raises BackupRefused, CatalogUnavailable where a service or a script uses the folder, StorageFull.
+    What was there is kept, in folders that this gives: of the data folder, and of the catalog if that is elsewhere.
+    Interrupted, it can be repeated. Raises BackupRefused, CatalogUnavailable where a service or a script uses the
+    folder, StorageFull.
     """
     target = _catalog_of(settings)
     _check_apart(backup, settings.data_dir)
     if (settings.data_dir / MANIFEST).exists():
         raise BackupRefused(f"{settings.data_dir} is a backup itself; restore into a data folder")
     manifest = verify(backup, report)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    _check_room(settings.data_dir, (backup / CATALOG).stat().st_size + manifest.bytes)
-    with closing(CatalogFile(target, alone=True)), _aside(settings.data_dir / "restored") as aside:
-        with told_if_full(aside):
-            for name in (CATALOG, *manifest.folders):
+    data_dir, beside = settings.data_dir, target.parent
+    for folder in (data_dir, beside):
+        folder.mkdir(parents=True, exist_ok=True)
+    _check_room((data_dir, manifest.bytes), (beside, (backup / CATALOG).stat().st_size))
+    replaced = f"replaced-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:4]}"
+    with (
+        closing(CatalogFile(target, alone=True)),
+        _aside(data_dir / "restored") as aside,
+        _aside(beside / f"restored-{CATALOG}") as aside_catalog,  # for it can be renamed within a file system only
+    ):
+        with told_if_full(data_dir):
+            for name in manifest.folders:
                 _copy(backup / name, aside / name)
-            os.sync()
-        replaced = settings.data_dir / f"replaced-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:4]}"
+        with told_if_full(beside):
+            _copy(backup / CATALOG, aside_catalog / CATALOG)
+        os.sync()
         for name in manifest.folders:
-            _put_aside(settings.data_dir / name, replaced)
+            _put_aside(data_dir / name, data_dir / replaced)
             if (aside / name).exists():
-                (aside / name).rename(settings.data_dir / name)
-        _swap_catalog(aside / CATALOG, target, replaced)
-        sync(settings.data_dir)
-    return replaced if replaced.exists() else None
+                (aside / name).rename(data_dir / name)
+        _swap_catalog(aside_catalog / CATALOG, target, beside / replaced)
+        for folder in (data_dir, beside):
+            sync(folder)
+    return [folder for folder in sorted({data_dir / replaced, beside / replaced}) if folder.exists()]
 
 
 def _check_apart(backup: Path, data_dir: Path) -> None:
@@ -146,10 +163,15 @@ def _check_apart(backup: Path, data_dir: Path) -> None:
         raise BackupRefused(f"a backup and a data folder may not lie in each other: {backup}, {data_dir}")
 
 
-def _check_room(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise StorageFull(f"{folder}: what the backup holds takes {needed:,} bytes, and {free:,} are free")
+def _check_room(*needed: tuple[Path, int]) -> None:
+    """needed: folders and bytes; some may share a file system."""
+    of_system: Counter[int] = Counter()
+    for folder, size in needed:
+        of_system[folder.stat().st_dev] += size
+    for folder, _ in needed:
+        free, wanted = shutil.disk_usage(folder).free, of_system[folder.stat().st_dev]
+        if free < wanted:
+            raise StorageFull(f"{folder}: what the backup holds takes {wanted:,} bytes, and {free:,} are free")
 
 
 def _catalog_of(settings: Settings) -> Path:

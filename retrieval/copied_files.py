@@ -77,6 +77,12 @@ def read_list(path: Path) -> Iterator[CopiedFile]:
         raise BackupRefused(f"{path} is no list of a backup's files: {error}") from None
 
 
+def all_files(root: Path, name: str) -> Iterator[str]:
+    """Whatever lies in `root`/`name`, as its path below `root`."""
+    for here, _, names in os.walk(root / name):
+        yield from (os.fspath(Path(here, each).relative_to(root)) for each in names)
+
+
 def _files(folder: Path) -> Iterator[Path]:
     """Whole files; not what is being written aside, and no links, which may lead anywhere."""
     for here, folders, names in os.walk(folder):

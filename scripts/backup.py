@@ -47,7 +47,7 @@ def verify(_settings: Settings, arguments: argparse.Namespace) -> str:
 
 
 def restore(settings: Settings, arguments: argparse.Namespace) -> str:
-    replaced = backup.restore(settings, arguments.backup, Progress())
+    replaced = " and ".join(map(str, backup.restore(settings, arguments.backup, Progress())))
     kept = f"; what was there is in {replaced}, which you may delete" if replaced else ""
     return f"{settings.data_dir} holds {arguments.backup}{kept}. Start the service; the index is built by itself"
 

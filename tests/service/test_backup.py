@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from index_store import Catalog, CatalogUnavailable, StorageFull
+from index_store.backup import CatalogFacts
 from retrieval import backup
 from retrieval.copied_files import read_list
 from retrieval.errors import BackupRefused
@@ -58,7 +60,7 @@ def elsewhere(own: Settings, tmp_path: Path) -> Settings:
 
 def test_what_is_put_back_is_what_there_was(made, own, served, make_client, tmp_path):
     other = elsewhere(own, tmp_path)
-    assert backup.restore(other, made, quiet) is None
+    assert backup.restore(other, made, quiet) == []
     client = make_client(data_dir=other.data_dir)
     client.application.extensions["service"].wait_until_ready()
     for path in ("/images", "/pairs", "/collections"):
@@ -104,8 +106,7 @@ def test_putting_back_waits_for_the_service_to_stop_and_keeps_what_was_there(mad
         backup.restore(own, made, quiet)
     served.post("/add", json=body(small(40), id="later"))
     served.application.extensions["service"].close()
-    replaced = backup.restore(own, made, quiet)
-    assert replaced
+    (replaced,) = backup.restore(own, made, quiet)
     with_later = Catalog(f"sqlite:///{replaced / 'catalog.db'}")
     now = Catalog(own.catalog_url)
     try:
@@ -134,9 +135,17 @@ def _lie(path: Path) -> None:
     path.write_text(json.dumps(manifest))
 
 
+def _misname(path: Path) -> None:
+    path.write_text(path.read_text().replace('"inbox"', '"inbnx"'))
+
+
+def _add(path: Path) -> None:
+    (path / "another.jpg").write_bytes(small(50))
+
+
 HARM = [(name, harm) for name in ("catalog.db", "files.jsonl", "library/default/old.jpg") for harm in (_flip, _cut)]
 HARM += [(name, Path.unlink) for name in ("catalog.db", "files.jsonl", "library/default/old.jpg", "manifest.json")]
-HARM += [("manifest.json", _lie), ("manifest.json", _cut)]
+HARM += [("manifest.json", _lie), ("manifest.json", _cut), ("manifest.json", _misname), ("inbox", _add)]
 
 
 def test_a_damaged_backup_is_found_out_and_not_put_back(made, own, tmp_path, capsys):
@@ -201,6 +210,25 @@ def test_backups_and_data_folders_do_not_lie_in_each_other(own, made, settings, 
             backup.restore(settings(data_dir=target), made, quiet)
     for each in (made, other):
         backup.verify(each, quiet)
+
+
+@pytest.fixture
+def another_disk() -> Iterator[Path]:
+    """A folder of another file system than the temporary files'."""
+    if not Path("/dev/shm").is_mount():
+        pytest.skip("there is no other file system here")
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        yield Path(folder)
+
+
+def test_a_catalog_on_another_disk_is_put_back_there(own, made, settings, tmp_path, another_disk):
+    path = another_disk / "deep" / "pictures.db"
+    there = settings(data_dir=tmp_path / "other", catalog={"url": f"sqlite:///{path}"})
+    assert backup.restore(there, made, quiet) == []
+    replaced = backup.restore(there, made, quiet)
+    assert [folder.parent for folder in replaced] == sorted([path.parent, there.data_dir])
+    assert CatalogFacts.read(path).collections == {"default": 20}
+    assert [each.name for each in path.parent.iterdir() if each.name.startswith(".")] == []
 
 
 def test_a_restore_without_room_says_so_before_it_begins(own, made, settings, tmp_path, monkeypatch):

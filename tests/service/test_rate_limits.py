@@ -67,6 +67,18 @@ def test_each_picture_of_a_batch_counts_and_one_that_is_too_many_does_nothing(ke
     assert [left(answer) for answer in answers] == [7, 2, 1]
 
 
+def test_a_batch_that_waits_as_long_as_it_is_told_gets_in(keyed: Keyed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though what looks at its key first costs one each time."""
+    now = 1000.0
+    monkeypatch.setattr("retrieval.allowances.monotonic", lambda: now)
+    key = keyed.key("search")
+    pictures = {"images": [{"base64": "AAAA"}] * 5, "collection": MINE}
+    answers = [keyed.ask(key, "POST", "/search", pictures) for _ in range(3)]
+    assert answers[-1].status_code == 429
+    now += int(answers[-1].headers["Retry-After"])
+    assert keyed.ask(key, "POST", "/search", pictures).status_code == 200
+
+
 def test_a_batch_of_more_than_the_quota_takes_all_of_it(make_client: MakeClient) -> None:
     keyed = Keyed(make_client(testing=False, access={"requests_per_minute": 8}))
     pictures = {"images": [{"base64": "AAAA"}] * 20, "collection": MINE}
