@@ -11,6 +11,8 @@ from retrieval import reception
 from retrieval.reception import Bounds, Reception
 from retrieval.turns import network_of
 
+pytestmark = pytest.mark.any_extractor
+
 HONEST, GREEDY = "203.0.113.9", [f"2001:db8::{number:x}" for number in range(1, 9)]
 MB = 1 << 20
 

@@ -13,6 +13,8 @@ from retrieval.connection import MAX_FRAMING, SLICE, Parser
 from retrieval.reception import URGENT_THREADS, Bounds, Reception
 from tests.service.wire import read_reply
 
+pytestmark = pytest.mark.any_extractor
+
 HEAD = b"POST /add HTTP/1.1\r\nHost: localhost\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 RECEIVED = 1 << 16  # bytes, at a time
