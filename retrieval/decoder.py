@@ -10,10 +10,12 @@ import os
 import resource
 import sys
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from retrieval.decoding import Bounds, OpenFile
 from retrieval.errors import InputError
+from retrieval.headers import webp_size
 
 LOAD = b"load"
 STRIP_BYTES = 1 << 20
@@ -28,13 +30,15 @@ def main(descriptor: int) -> None:
     silence()
     with Connection(descriptor) as parent:
         opened: OpenFile | None = None
+        held = 0
         while True:
             try:
                 order = parent.recv_bytes()
                 if order != LOAD:
-                    opened = _open(parent, Bounds(**json.loads(order)))
+                    held = _held_bytes()
+                    opened = _open(parent, Bounds(**json.loads(order)), held)
                 elif opened:
-                    _load(parent, opened)
+                    _load(parent, opened, held)
                     opened = None
             except InputError as error:
                 opened = None
@@ -49,19 +53,20 @@ def silence() -> None:
         os.dup2(nothing.fileno(), sys.stderr.fileno())
 
 
-def _open(parent: Connection, bounds: Bounds) -> OpenFile:
+def _open(parent: Connection, bounds: Bounds, held: int) -> OpenFile:
     data = parent.recv_bytes()
+    width, height = webp_size(data)
     _limit_time(bounds)
-    _limit_memory(BASE_BYTES)
+    _limit_memory(held, min(width * height, bounds.max_pixels))
     opened = OpenFile(data, bounds)
-    _tell(parent, format=opened.format, size=opened.size)
+    _tell(parent, format=opened.format, size=opened.size, held=held)
     return opened
 
 
-def _load(parent: Connection, opened: OpenFile) -> None:
+def _load(parent: Connection, opened: OpenFile, held: int) -> None:
     width, height = opened.size
     # By the header: some files hold more pixels than it says, and libavif would decode all of them, to scale them down.
-    _limit_memory(BASE_BYTES + PIXEL_BYTES * width * height)
+    _limit_memory(held, width * height)
     image = opened.load()
     _tell(parent, size=image.size)
     for strip in strips(image.size):
@@ -75,8 +80,16 @@ def strips(size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
     return [(0, top, width, min(top + rows, height)) for top in range(0, height, rows)]
 
 
-def _limit_memory(most: int) -> None:
+def _limit_memory(held: int, pixels: int) -> None:
+    """Besides what libraries have kept of the pictures before: no picture pays for another."""
+    most = held + BASE_BYTES + PIXEL_BYTES * pixels
     resource.setrlimit(resource.RLIMIT_DATA, (most, resource.RLIM_INFINITY))
+
+
+def _held_bytes() -> int:
+    """What counts for RLIMIT_DATA."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return 1024 * int(status.partition("VmData:")[2].split()[0])
 
 
 def _limit_time(bounds: Bounds) -> None:

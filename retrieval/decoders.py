@@ -21,6 +21,7 @@ from retrieval.errors import BadImage, InputError, NoDecoder, PictureTooLarge
 
 ROOT = Path(__file__).resolve().parent.parent
 INHERITED = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "LANG")  # of the environment; the rest may hold secrets
+WORN_BYTES = 1 << 29  # what a child may have kept of pictures before the one that is its last
 ERRORS: dict[str, type[InputError]] = {each.__name__: each for each in (BadImage, PictureTooLarge)}
 
 
@@ -45,6 +46,7 @@ class Decoder:
         """Format and size by the file's header. Raises BadImage, PictureTooLarge."""
         self._bounds = bounds
         header = self._ask(json.dumps(asdict(bounds)).encode(), data)
+        self.usable = header["held"] < WORN_BYTES
         return header["format"], (header["size"][0], header["size"][1])
 
     def load(self) -> Image.Image:

@@ -14,7 +14,7 @@ from PIL import Image, ImageFile
 
 from retrieval.errors import BadImage, PictureTooLarge
 from retrieval.formats import refusal
-from retrieval.headers import check_header
+from retrieval.headers import check_header, webp_size
 from retrieval.pixels import upright_rgb
 
 # Of a JPEG, the most there can be. One pixel wide and millions high, a PNG takes a hundred times as long as others.
@@ -62,6 +62,7 @@ class OpenFile:
 
     def __init__(self, data: bytes, bounds: Bounds) -> None:
         check_header(data)
+        check_pixels(webp_size(data), bounds.max_pixels)
         _hush_pillow()
         self._bounds = bounds
         self._file = TimedFile(data, bounds.seconds)

@@ -70,3 +70,16 @@ def _blocks(gif: bytes) -> int:
         at += 1
         blocks += 1
     return blocks
+
+
+def webp_size(data: bytes) -> tuple[int, int]:
+    """Width and height that a WebP file announces, for which its reader makes room as it opens it; 0 of other files."""
+    if data[:4] != b"RIFF" or data[8:12] != b"WEBP":
+        return (0, 0)
+    if data[12:16] == b"VP8X":
+        return (1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little"))
+    if data[12:16] == b"VP8L":
+        sides = int.from_bytes(data[21:25], "little")
+        return (1 + (sides & 0x3FFF), 1 + (sides >> 14 & 0x3FFF))
+    sides = int.from_bytes(data[26:30], "little")
+    return (sides & 0x3FFF, sides >> 16 & 0x3FFF)

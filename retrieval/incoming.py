@@ -158,7 +158,7 @@ class Add(ServiceResource):
         if key is None:
             return None
         if not KEY_PATTERN.fullmatch(key):
-            raise BadPayload(f"{KEY}: 1 to 255 visible ASCII characters, new for each request, such as a UUID")
+            raise BadPayload(f"{KEY}: 1 to 255 printable ASCII characters, new for each request, such as a UUID")
         asked = [payload.is_batch, payload.fields, payload.items, [image.identity for image in payload.images]]
         digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
         return Once(key, digest, 3600 * self.service.settings.server.idempotency_hours, caller().id)

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from retrieval.decoders import DECODERS, Decoders
 from retrieval.decoding import Bounds, OpenFile, TimedFile, TookTooLong
@@ -49,6 +50,33 @@ def test_a_child_is_used_again(child):
     with pytest.raises(BadImage):
         decode(TIFF[:9], LIMITS)
     assert DECODERS._idle[-1]._process.pid == child
+
+
+def large_webp(mode="RGB", **options):
+    """49 megapixels, of 50 that are accepted."""
+    return encoded(Image.new(mode, (7000, 7000), "orange"), "WEBP", method=0, **options)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+@pytest.mark.parametrize("lossless", [False, True])
+def test_a_webp_may_have_as_many_pixels_as_any_other_picture(mode, lossless):
+    """Its reader takes the memory for them as it opens the file."""
+    assert decode(large_webp(mode, lossless=lossless), LIMITS).image.size == (7000, 7000)
+
+
+def test_a_picture_does_not_pay_for_those_before(child):
+    twelve = encoded(Image.linear_gradient("L").convert("RGB").resize((4000, 3000)), "WEBP", method=0)
+    large = encoded(Image.linear_gradient("L").convert("RGB").resize((7000, 7000)), "AVIF", speed=10)
+    for data in (large, large_webp(), large):
+        assert decode(data, LIMITS).image.size == (7000, 7000)
+        assert decode(twelve, LIMITS).image.size == (4000, 3000)
+    assert DECODERS._idle[-1]._process.pid == child
+
+
+def test_a_child_that_has_kept_much_makes_room_for_another(child, monkeypatch):
+    monkeypatch.setattr("retrieval.decoders.WORN_BYTES", 1)
+    assert decode(WEBP, LIMITS).image.size == photo(1).size
+    assert child not in [each._process.pid for each in DECODERS._idle]
 
 
 def test_a_file_that_kills_its_decoder_is_bad_and_harms_no_other(child):
