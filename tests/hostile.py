@@ -125,7 +125,9 @@ FILES = (
     ),
     Hostile("BigTIFF: offset beyond 2^63", "BadImage", lambda: b"II+\0\x08\0\0\0" + b"\xff" * 8),
     Hostile(
-        "WebP: animation with a canvas of 256 megapixels", "PictureTooLarge", lambda: webp(16_000, riff(b"ANMF", bytes(16)))
+        "WebP: animation with a canvas of 256 megapixels",
+        "PictureTooLarge",
+        lambda: webp(16_000, riff(b"ANMF", bytes(16))),
     ),
     Hostile("WebP: animation without a frame", "BadImage", lambda: webp(64)),
     Hostile("WebP: length of 4 GB", "BadImage", lambda: b"RIFF\xff\xff\xff\xff" + small("WEBP")[8:40]),
