@@ -3,8 +3,8 @@
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from threading import Event, Thread
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from threading import Semaphore
 
 import pytest
 from waitress.adjustments import Adjustments
@@ -89,26 +89,24 @@ def test_a_request_is_not_late_that_came_while_nobody_received() -> None:
 
 @pytest.mark.parametrize("asked", [("/metrics", "other"), ("/readyz", "greedy")])
 def test_who_asks_much_for_metrics_keeps_nobody_else_waiting_and_nothing_else(asked: tuple[str, str]) -> None:
-    go_on, order = Event(), []
+    one_more, begun = Semaphore(0), []
 
     def application(environ, start_response):
-        go_on.wait(10)
-        order.append((environ["PATH_INFO"], environ["HTTP_X_API_KEY"]))
+        begun.append((environ["PATH_INFO"], environ["HTTP_X_API_KEY"]))
+        one_more.acquire(timeout=10)
         start_response("200 OK", [("Content-Length", "2")])
         return [b"ok"]
 
-    with reception(application) as made:
-        connections = []
-        for path, key in [*[("/metrics", "greedy")] * 9, asked]:
-            connections.append(connection := dial(made))
-            made.poll(1)
+    with reception(application) as made, ExitStack() as connections:
+        sent = [*[("/metrics", "greedy")] * 9, asked]
+        for number, (path, key) in enumerate(sent, 1):
+            connection = connections.enter_context(dial(made))
             connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {key}\r\n\r\n".encode())
-            made.poll(1)
-        polling = Thread(target=lambda: [made.poll(0.05) for _ in range(20)])
-        polling.start()
-        go_on.set()
-        for connection in connections:
-            read_reply(connection)
-            connection.close()
-        polling.join()
-    assert order.index(asked) <= 2 * URGENT_THREADS
+            while len(begun) + made._urgent.waiting < number:
+                made.poll(0.1)
+        for number in range(URGENT_THREADS + 1, len(sent) + 1):
+            one_more.release()
+            while len(begun) < number:
+                made.poll(0.1)
+        one_more.release(URGENT_THREADS)
+    assert begun.index(asked) <= 2 * URGENT_THREADS
