@@ -3,9 +3,12 @@
 import os
 import resource
 import subprocess
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+
+PATIENCE_S = 20.0
 
 
 @contextmanager
@@ -64,7 +67,15 @@ def mounted(folder: Path, megabytes: int) -> Iterator[Mounted | None]:
     try:
         yield Mounted(folder)
     finally:
-        subprocess.run(["umount", str(folder)], check=True)
+        _unmount(folder)
+
+
+def _unmount(folder: Path) -> None:
+    """Once the last of the processes that were killed has let go of it."""
+    until = time.monotonic() + PATIENCE_S
+    while (left := subprocess.run(["umount", str(folder)], check=False, capture_output=True, text=True)).returncode:
+        assert time.monotonic() < until, left.stderr
+        time.sleep(0.05)
 
 
 def _write_all(descriptor: int, block: bytes) -> None:
