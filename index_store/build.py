@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ from index_store.reserve import told_if_full
 from index_store.rows import VECTOR_DTYPE, vector_chunks
 from index_store.settings import IndexSettings
 from index_store.training import (
-    FEWEST_PER_LIST,
+    FEWEST,
     FLAT,
     IVF,
     TrainedIndex,
@@ -43,7 +43,7 @@ from index_store.training import (
     reuse_ivf,
     train_ivf,
     training_sample_size,
-    tune_nprobe,
+    tune,
 )
 from index_store.vouched import manifest_sha256, vouch
 
@@ -144,7 +144,7 @@ def _report(generation: InForce, **facts: Any) -> RebuildReport:
 def _build(
     catalog: Catalog, collection: Collection, folder: Path, settings: IndexSettings, newest: InForce | None
 ) -> tuple[InForce, bool]:
-    # The vectors twice, float16 and as codes, the latter of a byte to two a dimension.
+    # The vectors twice, float16 and in the index, which holds them so too while it is exact.
     catalog.reserve.check(folder, catalog.count(collection) * (4 * collection.dim + 16))
     aside = folder / f"{BUILDING}{uuid.uuid4().hex}"
     try:
@@ -170,7 +170,7 @@ def _write(
     built = _choose(vectors, count, settings, newest)
     for start in range(0, count, CHUNK):
         built.index.add(np.asarray(vectors[start : start + CHUNK], dtype=np.float32))
-    nprobe = tune_nprobe(built.index, vectors, settings) if built.kind == IVF else None
+    effort = tune(built.index, vectors, settings.recall_target) if built.kind == IVF else None
     with (aside / INDEX_FILE).open("wb") as file:  # given a path, FAISS passes over what goes wrong as it is closed
         faiss.write_index(built.index, faiss.PyCallbackIOWriter(file.write))
     for name in DATA_FILES:
@@ -185,8 +185,8 @@ def _write(
         kind=built.kind,
         trained_on=built.trained_on,
         nlist=built.nlist,
-        nprobe=nprobe,
         checksums=checksums,
+        **(asdict(effort) if effort else {}),
     )
     write_atomically(aside / MANIFEST_FILE, manifest.to_json())
     return manifest, built.fresh
@@ -206,8 +206,9 @@ def _write_vectors(catalog: Catalog, collection: Collection, aside: Path) -> int
 
 
 def _choose(vectors: Any, count: int, settings: IndexSettings, newest: InForce | None) -> TrainedIndex:
-    if count <= max(settings.exact_below, FEWEST_PER_LIST):
-        return empty_index(count, vectors.shape[1])
+    dim = vectors.shape[1]
+    if count <= max(settings.exact_below, FEWEST, dim):
+        return empty_index(count, dim)
     if newest is not None and newest.manifest.kind != FLAT:
         reused = reuse_ivf(newest.folder / INDEX_FILE, newest.manifest.trained_on, count)
         if reused is not None:

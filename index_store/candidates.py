@@ -80,7 +80,7 @@ class ByIndex:
     def look(self, keepers: Vectors) -> None:
         self._keepers = keepers
         self._drop_settled()
-        self._found = self._snapshot.search(keepers, FIRST_LOOK, FIRST_LOOK)
+        self._found = self._snapshot.search(keepers, FIRST_LOOK)
 
     def of(self, row: int) -> Places:
         depth, found = FIRST_LOOK, self._found[row]
@@ -93,7 +93,7 @@ class ByIndex:
                 return close
             depth *= DEEPER
             self._drop_settled()
-            (found,) = self._snapshot.search(self._keepers[row][None], depth, depth)
+            (found,) = self._snapshot.search(self._keepers[row][None], depth)
 
     def _drop_settled(self) -> None:
         gone = self._held & ~self._census.free

@@ -17,18 +17,22 @@ from index_store.errors import BrokenGeneration
 from index_store.files import sha256_of
 from index_store.records import Seqs, Vectors
 from index_store.rows import VECTOR_DTYPE
+from index_store.training import Lists
 
 INDEX_FILE, VECTORS_FILE, SEQS_FILE, MANIFEST_FILE = "index.faiss", "vectors.f16", "seqs.i64", "manifest.json"
 DATA_FILES = (INDEX_FILE, VECTORS_FILE, SEQS_FILE)
 POINTER = "CURRENT"
 NAME = re.compile(r"gen-[0-9]+-[0-9a-f]+")
-LAYOUT = 2
+LAYOUT = 3
 SEQ_DTYPE = np.dtype("<i8")
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a generation holds: `covers` is the catalog's clock up to which every change is in it."""
+    """What a generation holds: `covers` is the catalog's clock up to which every change is in it.
+
+    nprobe, rerank, recall: of an IVF index, how far a search looks and what that found when it was built; see `Effort`.
+    """
 
     collection: str
     fingerprint: str
@@ -38,8 +42,10 @@ class Manifest:
     kind: str
     trained_on: int
     nlist: int | None
-    nprobe: int | None
     checksums: dict[str, str]
+    nprobe: int | None = None
+    rerank: int | None = None
+    recall: float | None = None
     layout: int = LAYOUT
 
     def to_json(self) -> bytes:
@@ -80,7 +86,8 @@ class Generation:
         self.manifest = Manifest.read(folder, sha256)
         self.manifest.verify(folder)
         try:
-            self._index = faiss.read_index(str(folder / INDEX_FILE), faiss.IO_FLAG_MMAP_IFC)
+            index = faiss.read_index(str(folder / INDEX_FILE), faiss.IO_FLAG_MMAP_IFC)
+            self._index = index if self.manifest.nprobe is None else Lists(index)
             # Read, not mapped, 8 bytes a picture: one bit that turns in the file would hide many of the others.
             # No .npy: its header is parsed by `ast`, which before Python 3.11.8 can fail while another thread uses it.
             self.seqs: Seqs = np.fromfile(folder / SEQS_FILE, SEQ_DTYPE)
@@ -98,27 +105,39 @@ class Generation:
 
     def search(self, queries: Vectors, depth: int, kept: "Kept | None" = None) -> Seqs:
         """Candidates for (Q, D) queries among all positions or those `kept`: seqs (Q, depth) int64, -1 for none."""
-        parameters = self._parameters(kept.selector if kept else None)
+        # Codes put neighbours in another order: beyond as many as are asked for, others may be closer.
+        looked_at = min(depth + (self.manifest.rerank or 0), self.manifest.count)
         with _one_thread():
-            _, places = self._index.search(queries, min(depth, self.manifest.count), params=parameters)
+            places = self._places(queries, looked_at, kept.selector if kept else None)
+        if looked_at > depth:
+            places = np.stack([self._best(query, row, depth) for query, row in zip(queries, places, strict=True)])
         seqs: Seqs = np.where(places >= 0, self.seqs[places], -1)
         return seqs
+
+    def _best(self, query: Vectors, places: Seqs, depth: int) -> Seqs:
+        """The `depth` of `places`, found by codes, whose vectors are closest to the query, in no order."""
+        products = np.vecdot(self.vectors[places].astype(np.float32), query)
+        products[places < 0] = -np.inf
+        best: Seqs = places[np.argpartition(products, len(places) - depth)[len(places) - depth :]]
+        return best
 
     def vectors_of(self, seqs: Seqs) -> NDArray[np.float16]:
         """Stored vectors (M, D) of `seqs`, all of which this generation holds."""
         return self.vectors[np.searchsorted(self.seqs, seqs)]
 
-    def _parameters(self, selector: Any) -> Any:
-        if self.manifest.nprobe is None:
-            return faiss.SearchParameters(sel=selector) if selector else None
-        return faiss.SearchParametersIVF(nprobe=self.manifest.nprobe, sel=selector)
+    def _places(self, queries: Vectors, depth: int, selector: Any) -> Seqs:
+        if isinstance(self._index, Lists):
+            return self._index.search(queries, depth, self.manifest.nprobe or 1, selector)
+        how = faiss.SearchParameters(sel=selector) if selector else None
+        places: Seqs = self._index.search(queries, depth, params=how)[1]
+        return places
 
 
 def map_vectors(path: Path, count: int, dim: int) -> NDArray[np.float16]:
     """The (count, dim) vectors in a file of bare little-endian float16, mapped rather than read."""
     if count == 0:  # an empty file cannot be mapped
         return np.empty((0, dim), dtype=VECTOR_DTYPE)
-    return np.memmap(path, dtype=VECTOR_DTYPE, mode="r", shape=(count, dim))
+    return np.asarray(np.memmap(path, dtype=VECTOR_DTYPE, mode="r", shape=(count, dim)))  # a memmap is slow to take of
 
 
 class Kept:

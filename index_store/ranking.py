@@ -15,7 +15,7 @@ Ranked = tuple[Seqs, NDArray[np.float64]]
 SLACK = 16
 
 
-def nearest(snapshot: Snapshot, queries: Iterable[Vectors], top_k: int, rerank: int) -> list[Ranked]:
+def nearest(snapshot: Snapshot, queries: Iterable[Vectors], top_k: int) -> list[Ranked]:
     """For each query, (D,) or several views (V, D), the seqs and scores of its `top_k` best.
 
     The score of a picture is that of the view it is closest to; equal scores stand in the order of adding.
@@ -24,25 +24,18 @@ def nearest(snapshot: Snapshot, queries: Iterable[Vectors], top_k: int, rerank: 
     ranked: dict[int, Ranked] = {}
     waiting, depth = list(range(len(views))), top_k + SLACK
     while waiting:
-        found = _proposed(snapshot, [views[q] for q in waiting], depth, rerank)
+        found = _proposed(snapshot, [views[q] for q in waiting], depth)
         ranked.update((q, _ordered(snapshot, views[q], seqs)) for q, seqs in zip(waiting, found, strict=True))
         waiting = [q for q in waiting if _may_go_on(ranked[q][1], top_k, depth, snapshot.size)]
         depth *= 4
     return [(seqs[:top_k], scores[:top_k]) for _, (seqs, scores) in sorted(ranked.items())]
 
 
-def _proposed(snapshot: Snapshot, queries: list[Vectors], depth: int, rerank: int) -> list[Seqs]:
-    """For each query what any of its views proposes.
-
-    More than `depth` candidates are looked at for the first view alone: scoring those of fifteen more takes longer than
-    finding them, and a part is hardly ever right beyond its nearest few.
-    """
-    found = snapshot.search(np.concatenate([views[:1] for views in queries]), depth, rerank)
-    others = [views[1:] for views in queries]
-    if not any(map(len, others)):
-        return found
-    rest = iter(snapshot.search(np.concatenate(others), depth, 0))
-    return [np.unique(np.concatenate([own, *islice(rest, len(more))])) for own, more in zip(found, others, strict=True)]
+def _proposed(snapshot: Snapshot, queries: list[Vectors], depth: int) -> list[Seqs]:
+    """For each query what any of its views proposes."""
+    found = iter(snapshot.search(np.concatenate(queries), depth))
+    each = [list(islice(found, len(views))) for views in queries]
+    return [seqs[0] if len(seqs) == 1 else np.unique(np.concatenate(seqs)) for seqs in each]
 
 
 def _ordered(snapshot: Snapshot, views: Vectors, seqs: Seqs) -> Ranked:

@@ -28,10 +28,9 @@ class Refined:
 
 @dataclass(frozen=True, eq=False)
 class Searcher:
-    """One snapshot, and how many candidates of an IVF index are scored again."""
+    """Searches of one snapshot."""
 
     snapshot: Snapshot
-    rerank: int
 
     def refined(self, query: Vectors, top_k: int, refinement: Refinement, min_score: float | None) -> Refined:
         """For a query (D,) the `top_k` best of the refined shortlist whose own cosine is at least `min_score`."""
@@ -68,7 +67,7 @@ class Searcher:
         """Of each of `seqs`, with its vector, the `count` nearest others, best first."""
         found: list[Ranked] = []
         for start in range(0, len(vectors), _TOGETHER):
-            found += nearest(self.snapshot, vectors[start : start + _TOGETHER], count + 1, self.rerank)
+            found += nearest(self.snapshot, vectors[start : start + _TOGETHER], count + 1)
         return [near[near != own][:count] for own, (near, _) in zip(seqs, found, strict=True)]
 
     def _ordered(self, query: Vectors, seqs: Seqs, refined: Scores, min_score: float | None) -> tuple[Ranked, Scores]:
@@ -79,7 +78,7 @@ class Searcher:
         return (seqs[order], scores[order]), refined[order]
 
     def _nearest(self, query: Vectors, count: int) -> Ranked:
-        (ranked,) = nearest(self.snapshot, query[None], count, self.rerank)
+        (ranked,) = nearest(self.snapshot, query[None], count)
         return ranked
 
 

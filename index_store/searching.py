@@ -31,7 +31,6 @@ class Searching:
     catalog: Catalog
     views: OpenedViews
     binding: Binding
-    rerank: int
 
     def bound(self, name: str) -> Collection:
         """The collection as it stands now."""
@@ -50,7 +49,7 @@ class Searching:
         """For each query, (D,) or (V, D), the `top_k` best."""
         while True:
             moment = self.moment(name)
-            ranked = nearest(moment.snapshot, queries, top_k, self.rerank)
+            ranked = nearest(moment.snapshot, queries, top_k)
             records = moment.records(self.catalog, ranked)
             if records is not None:
                 return Found(moment.collection, moment.snapshot.clock, ranked, records)
@@ -61,7 +60,7 @@ class Searching:
         """See ImageStore.search_refined."""
         while True:
             moment = self.moment(name)
-            searcher = Searcher(moment.snapshot, self.rerank)
+            searcher = Searcher(moment.snapshot)
             found = [searcher.refined(query, top_k, refinement, min_score) for query in queries]
             used = {seq for each in found for seq in each.used}
             told = [ranked for each in found for ranked in (each.ranked, each.plain)]

@@ -10,4 +10,3 @@ class IndexSettings(BaseModel):
 
     exact_below: int = Field(ge=0)
     recall_target: float = Field(gt=0, le=1)
-    rerank: int = Field(ge=1)

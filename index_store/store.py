@@ -49,7 +49,7 @@ class ImageStore:
         self._settings = settings
         self._binding = Binding(fingerprint, dim)
         self._views = OpenedViews(catalog, folder)
-        self._searching = Searching(catalog, self._views, self._binding, settings.rerank)
+        self._searching = Searching(catalog, self._views, self._binding)
         self._adding = Adding(self._searching)
 
     def close(self) -> None:

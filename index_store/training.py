@@ -1,23 +1,35 @@
-"""Which FAISS index suits how many vectors, and how many lists a query must probe to reach a recall target."""
+"""Which FAISS index suits how many vectors, and how far a search in it must look to reach a recall target."""
 
 from dataclasses import dataclass
-from math import sqrt
+from math import ceil, inf, sqrt
 from pathlib import Path
 from typing import Any
 
 import faiss
 import numpy as np
 
-from index_store.records import Vectors
-from index_store.settings import IndexSettings
+from index_store.records import Seqs, Vectors
 
-FLAT, IVF = "flat-fp16", "ivf-sq8"
+FLAT, IVF = "flat-fp16", "ivf-pq4fs"
+# Codes of 4 bits for each 12 dimensions. Sums of them come from registers, 32 vectors at a time (Andre et al., PVLDB
+# 2015, "Cache locality is not enough"), fifty times as fast as products; what they blur, exact scores of the best few
+# make up for. The dimensions are principal axes, dealt out so that all codes have the same share of the variance (Ge et
+# al., CVPR 2013, "Optimized product quantization"); dimensions as they come would take half as many codes again.
+DIMS_PER_CODE, CODE_BITS = 12, 4
+# So few are looked at whole, in one list. Lists of less take long to train, and copies that are edited much are in
+# others than their sources: where vectors form no clusters, half of the lists have to be looked at, which takes longer.
+ONE_LIST = 1_000_000
 TRAINING_POINTS_PER_LIST = 40
 TRAINING_ROUNDS = 10  # more move the centroids, and with them recall at a given nprobe, next to nothing
 FEWEST_PER_LIST = 39  # with less, FAISS warns
-PROBE_SAMPLE = 256
-# Edited copies score 0.25 to 1 with their source; tuning at the middle of the hard half keeps recall for the rest.
-PROBE_COSINE = 0.6
+FEWEST = FEWEST_PER_LIST * 2**CODE_BITS  # vectors to train codes with
+CODE_POINTS = 1 << 14  # vectors that codes are trained with, at most
+PROBE_SAMPLE = 1000
+PROBE_COSINES = (0.4, 0.95)  # of edited copies with their source
+RERANKED = (32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+CODES_PER_PRODUCT = 500  # codes can be summed in the time in which one stored vector is fetched and scored
+PROBED_MORE = 2**0.5  # times as many lists, from one try to the next
+SAME = 1e-3  # cosine; what float16 and the order of sums make of equal ones
 OUTGROWN = 2.0
 
 
@@ -32,6 +44,36 @@ class TrainedIndex:
     fresh: bool
 
 
+@dataclass(frozen=True)
+class Effort:
+    """How far a search in an IVF index looks: lists, and the best candidates in them that are scored again exactly.
+
+    recall: of the sources of disturbed vectors that were so found.
+    """
+
+    nprobe: int
+    rerank: int
+    recall: float
+
+
+class Lists:
+    """The lists of codes in an index of `train_ivf`, as they are searched; any number of threads may."""
+
+    def __init__(self, index: Any) -> None:
+        self._index = index
+        self._lists = faiss.extract_index_ivf(index)
+        self.count = int(self._lists.nlist)
+        axes = faiss.downcast_VectorTransform(index.chain.at(0))
+        # Of a single query FAISS's own takes four times as long.
+        self._to_axes: Vectors = faiss.vector_to_array(axes.A).reshape(axes.d_out, axes.d_in).T
+
+    def search(self, queries: Vectors, depth: int, nprobe: int, selector: Any = None) -> Seqs:
+        """Places (Q, depth) of what seems nearest, best first, in `nprobe` lists; -1 for none."""
+        how = faiss.SearchParametersIVF(nprobe=nprobe, sel=selector)
+        places: Seqs = self._lists.search(queries @ self._to_axes, depth, params=how)[1]
+        return places
+
+
 def empty_index(count: int, dim: int) -> TrainedIndex:
     """The exact kind: float16 vectors, inner product; needs no training."""
     index = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
@@ -39,16 +81,28 @@ def empty_index(count: int, dim: int) -> TrainedIndex:
 
 
 def train_ivf(vectors: Vectors, count: int) -> TrainedIndex:
-    """IVF with 4 sqrt(n) lists of 8-bit codes, trained on (M, D) float32 `vectors`, a sample of the `count` to come."""
-    dim = vectors.shape[1]
-    nlist = max(1, min(int(4 * sqrt(count)), len(vectors) // FEWEST_PER_LIST))
-    quantizer = faiss.IndexFlatIP(dim)
-    index = faiss.IndexIVFScalarQuantizer(
-        quantizer, dim, nlist, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT
+    """Lists of codes, trained on (M, D) float32 `vectors`, a sample of the `count` to come; M is D at least."""
+    nlist = max(1, min(_lists(count), len(vectors) // FEWEST_PER_LIST))
+    axes = _principal_axes(vectors)
+    quantizer = faiss.IndexFlatIP(axes.d_out)
+    codes = faiss.IndexIVFPQFastScan(
+        quantizer, axes.d_out, nlist, axes.balanced_bins, CODE_BITS, faiss.METRIC_INNER_PRODUCT
     )
-    index.cp.niter = TRAINING_ROUNDS
+    codes.cp.niter = TRAINING_ROUNDS
+    index = faiss.IndexPreTransform(axes, codes)
     index.train(vectors)
     return TrainedIndex(index, IVF, count, nlist, True)
+
+
+def _principal_axes(vectors: Vectors) -> Any:
+    """A rotation to as many of them as make whole codes; what is left out varies least."""
+    dim = vectors.shape[1]
+    codes = min(dim, max(2, 2 * round(dim / DIMS_PER_CODE / 2)))  # two share a byte
+    axes = faiss.PCAMatrix(dim, dim // codes * codes)
+    axes.balanced_bins = codes
+    axes.train(vectors)
+    axes.have_bias = False  # inner products must stay what they are
+    return axes
 
 
 def reuse_ivf(path: Path, trained_on: int, count: int) -> TrainedIndex | None:
@@ -57,38 +111,77 @@ def reuse_ivf(path: Path, trained_on: int, count: int) -> TrainedIndex | None:
         return None
     index = faiss.read_index(str(path))
     index.reset()
-    return TrainedIndex(index, IVF, trained_on, index.nlist, False)
+    return TrainedIndex(index, IVF, trained_on, Lists(index).count, False)
 
 
 def training_sample_size(count: int) -> int:
-    """Vectors worth reading for training an IVF over `count`."""
-    return min(count, int(4 * sqrt(count)) * TRAINING_POINTS_PER_LIST)
+    """Vectors worth reading for training an index over `count`."""
+    return min(count, max(CODE_POINTS, _lists(count) * TRAINING_POINTS_PER_LIST))
 
 
-def tune_nprobe(index: Any, vectors: Any, settings: IndexSettings, seed: int = 0) -> int:
-    """Smallest nprobe (a power of two, or all lists) that finds the source of a disturbed vector often enough.
+def _lists(count: int) -> int:
+    return 1 if count <= ONE_LIST else int(4 * sqrt(count))
 
-    `vectors` (N, D) are what the index holds, in order. Queries are a sample of them, each turned in a random direction
-    until its cosine to the original is PROBE_COSINE, about that of a heavily edited copy. A target of 1 asks for all
-    lists: no sample can promise less.
+
+def tune(index: Any, vectors: Any, recall_target: float, seed: int = 0) -> Effort:
+    """The cheapest effort that reaches the target; if none does, all lists and most candidates.
+
+    `vectors` (N, D) are what the index holds, in order. Queries are a sample of them, each turned as edits do until its
+    cosine to the original is one of PROBE_COSINES or between. One counts as found if the original is among the
+    candidates, or another as close as that. A target of 1 asks for everything: no sample can promise less.
     """
-    if settings.recall_target >= 1:
-        return int(index.nlist)
+    lists = Lists(index)
+    count, nlist = len(vectors), lists.count
+    if recall_target >= 1:
+        return Effort(nlist, count, 1.0)
     random = np.random.default_rng(seed)
-    chosen = random.choice(len(vectors), size=min(PROBE_SAMPLE, len(vectors)), replace=False)
-    queries = _disturbed(np.asarray(vectors[np.sort(chosen)], dtype=np.float32), random)
-    nprobe = 1
-    while nprobe < index.nlist:
-        parameters = faiss.SearchParametersIVF(nprobe=nprobe)
-        found = index.search(queries, min(settings.rerank, len(vectors)), params=parameters)[1]
-        if (found == np.sort(chosen)[:, None]).any(axis=1).mean() >= settings.recall_target:
-            return nprobe
-        nprobe *= 2
-    return int(index.nlist)
+    chosen = np.sort(random.choice(count, size=min(PROBE_SAMPLE, count), replace=False))
+    queries = _disturbed(np.asarray(vectors[chosen], dtype=np.float32), random)
+    reranked = [each for each in RERANKED if each < count] or [count]
+    best, least, nprobe = None, inf, 1
+    while True:
+        found = lists.search(queries, reranked[-1], nprobe)
+        ranks = _ranks(found, chosen, queries, vectors)
+        efforts = [Effort(nprobe, each, float((ranks < each).mean())) for each in reranked]
+        scanned = count * nprobe / nlist
+        for effort in efforts:
+            if effort.recall >= recall_target and scanned + effort.rerank * CODES_PER_PRODUCT < least:
+                best, least = effort, scanned + effort.rerank * CODES_PER_PRODUCT
+        if scanned >= least or nprobe >= nlist:
+            return best or efforts[-1]
+        nprobe = min(ceil(nprobe * PROBED_MORE), nlist)
+
+
+def _ranks(found: Seqs, chosen: Seqs, queries: Vectors, vectors: Any) -> Seqs:
+    """Where among the (Q, K) found the one chosen for each query is, or else the first that is as close; K for none."""
+    hits = found == chosen[:, None]
+    ranks: Seqs = np.where(hits.any(axis=1), hits.argmax(axis=1), found.shape[1])
+    for row in np.flatnonzero(ranks >= RERANKED[0]):
+        before = found[row, : ranks[row]]
+        least = np.asarray(vectors[chosen[row]], dtype=np.float32) @ queries[row]
+        close = np.vecdot(np.asarray(vectors[before], dtype=np.float32), queries[row]) >= least - SAME
+        close &= before >= 0
+        if close.any():
+            ranks[row] = close.argmax()
+    return ranks
 
 
 def _disturbed(vectors: Vectors, random: np.random.Generator) -> Vectors:
-    noise = random.standard_normal(vectors.shape, dtype=np.float32)
-    noise -= (noise * vectors).sum(axis=1, keepdims=True) * vectors
-    noise /= np.linalg.norm(noise, axis=1, keepdims=True)
-    return PROBE_COSINE * vectors + np.float32(np.sqrt(1 - PROBE_COSINE**2)) * noise
+    """Half of each turn is in any direction, half in one in which the vectors vary.
+
+    Of copies with one to three edits, SSCD's vectors differ from their sources' along axes whose variance is 1.3 times
+    the mean; in any direction it would be 1, and here it is 1.4. Turns of one kind alone are too easy or too hard.
+    """
+    any_direction = random.standard_normal(vectors.shape, dtype=np.float32)
+    own = random.standard_normal((len(vectors), len(vectors)), dtype=np.float32) @ (vectors - vectors.mean(axis=0))
+    noise = _unit(any_direction) + _unit(own)
+    noise = _unit(noise - np.vecdot(noise, vectors)[:, None] * vectors)
+    cosines = random.uniform(*PROBE_COSINES, size=(len(vectors), 1)).astype(np.float32)
+    disturbed: Vectors = cosines * vectors + np.sqrt(np.float32(1) - cosines**2) * noise
+    return disturbed
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: Vectors = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
+    return unit

@@ -95,12 +95,11 @@ class Snapshot:
         """Whether a search compares with every vector, there being no IVF index."""
         return self.generation is None or self.generation.manifest.nprobe is None
 
-    def search(self, queries: Vectors, depth: int, rerank: int) -> list[Seqs]:
+    def search(self, queries: Vectors, depth: int) -> list[Seqs]:
         """For each of the (Q, D) queries the seqs that may be best, `depth` of them or more, in no order."""
         found = [np.empty((len(queries), 0), dtype=np.int64)]
         if self.generation and self.generation.manifest.count:
-            exact = self.generation.manifest.nprobe is None
-            found.append(self.generation.search(queries, depth if exact else max(depth, rerank), self.kept))
+            found.append(self.generation.search(queries, depth, self.kept))
         if self.delta.length:
             found.append(self.delta.search(queries, depth))
         return [seqs[seqs >= 0] for seqs in np.concatenate(found, axis=1)]

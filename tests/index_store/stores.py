@@ -12,7 +12,7 @@ NAME = "pictures"
 
 def new_store(folder: Path, fingerprint: str = "f1", dim: int = DIM, **changes: float) -> ImageStore:
     """`changes` are of IndexSettings."""
-    settings = IndexSettings(**{"exact_below": 100_000, "recall_target": 0.95, "rerank": 100, **changes})
+    settings = IndexSettings(**{"exact_below": 100_000, "recall_target": 0.95, **changes})
     return ImageStore(Catalog(f"sqlite:///{folder / 'catalog.db'}"), folder / "index", settings, fingerprint, dim)
 
 

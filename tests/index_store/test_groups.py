@@ -22,7 +22,7 @@ from tests.index_store.vectors import DIM, near, new_image, unit_vectors
 LEAST = 0.94  # the cosine of 20 degrees is 0.93969
 OTHER = "other"
 FORMATS = ("PNG", "JPEG", "GIF")
-STRANGERS = unit_vectors(100, seed=7)  # so that an IVF index can be trained
+STRANGERS = unit_vectors(200, seed=7)  # so that codes can be trained
 STRANGERS[:, :2] = 0
 
 facts = st.fixed_dictionaries(
@@ -93,12 +93,13 @@ def holding(images: list, place: str = "delta", by_index: bool = False) -> Itera
     """A store that holds them; its searches look at few pictures at a time, so that a few are many."""
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        # Codes of 8 bits put neighbours in another order; the slack makes up for that.
+        # Codes put neighbours in another order; the slack makes up for that.
         looks = {"FIRST_LOOK": 20} if place == "ivf" else {"FIRST_LOOK": 3, "SLACK": 1}
         few = {"MOST_KEEPERS": 5, "FEWEST_KEEPERS": 5, "ROWS": 7, **looks}
         for name, value in few.items():
             stack.enter_context(patch(f"index_store.candidates.{name}", value))
         stack.enter_context(patch("index_store.candidates.ByIndex.batch", 5))
+        stack.enter_context(patch("index_store.build.FEWEST", 39))
         if by_index:
             stack.enter_context(patch.object(Snapshot, "is_exact", False))
         exact_below = 0 if place == "ivf" else 1000

@@ -49,9 +49,12 @@ def ids_found(store: ImageStore, query: np.ndarray, wanted: Refinement, top_k: i
 
 
 @pytest.fixture(params=["delta", "flat", "ivf", "mixed"])
-def filled(request: pytest.FixtureRequest, open_store: Callable) -> tuple[ImageStore, list[str], np.ndarray]:
+def filled(
+    request: pytest.FixtureRequest, open_store: Callable, monkeypatch: pytest.MonkeyPatch
+) -> tuple[ImageStore, list[str], np.ndarray]:
     """All kinds of index; the mixed one has deletions in generation and delta."""
-    ivf = {"exact_below": 0, "recall_target": 1.0, "rerank": 1000}
+    monkeypatch.setattr("index_store.build.FEWEST", 39)
+    ivf = {"exact_below": 0, "recall_target": 1.0}
     store = open_store(**(ivf if request.param == "ivf" else {}))
     whole = 80 if request.param == "mixed" else len(VECTORS)
     ids = add_all(store, VECTORS[:whole], "a")

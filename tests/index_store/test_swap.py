@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index_store import ImageStore, UnknownCollection
+from index_store import ImageStore, UnknownCollection, build
 from tests.index_store.stores import (
     NAME,
     add_all,
@@ -74,7 +74,8 @@ class Traffic:
 
 
 def _rebuild_until(over: Event, folder: Path) -> None:
-    """As the maintenance process does."""
+    """As the maintenance process does; from 150 pictures on with codes."""
+    build.FEWEST = 150
     store = new_store(folder, exact_below=150, recall_target=1.0)
     while not over.is_set():
         store.rebuild(NAME)
@@ -123,12 +124,12 @@ def test_a_search_in_flight_finishes_on_what_it_began_with(store: ImageStore) ->
     let_swap(store)
     collection = store.collection(NAME)
     snapshot = store._views.of(collection).snapshot(collection)
-    before = snapshot.search(QUERIES, 20, 100)
+    before = snapshot.search(QUERIES, 20)
     for start in range(500, 800, 100):
         add_all(store, VECTORS[start : start + 100], f"{start}-")
         store.rebuild(NAME)
         let_swap(store)
-    assert np.array_equal(snapshot.search(QUERIES, 20, 100), before)
+    assert np.array_equal(snapshot.search(QUERIES, 20), before)
 
 
 def test_a_snapshot_does_not_see_what_is_added_after_it(store: ImageStore) -> None:
@@ -138,7 +139,7 @@ def test_a_snapshot_does_not_see_what_is_added_after_it(store: ImageStore) -> No
     old = view.snapshot(collection)
     add_all(store, VECTORS[65:300], "more")
     view.snapshot(store.collection(NAME))
-    assert max(int(seqs.max()) for seqs in old.search(VECTORS[65:70], 1000, 100)) == 65
+    assert max(int(seqs.max()) for seqs in old.search(VECTORS[65:70], 1000)) == 65
 
 
 def test_at_most_two_generations_are_kept(store: ImageStore, tmp_path: Path) -> None:

@@ -1,15 +1,24 @@
-"""IVF: trained when needed, probed as far as the recall target asks, and never by surprise."""
+"""Codes in lists: trained when needed, looked at as far as the recall target asks, and never by surprise."""
 
 import json
 from collections.abc import Callable
 from pathlib import Path
 
-import faiss
 import numpy as np
 import pytest
 
-from index_store import ImageStore, IndexSettings
-from index_store.training import train_ivf, training_sample_size, tune_nprobe
+from index_store import ImageStore
+from index_store.training import (
+    FEWEST,
+    FLAT,
+    IVF,
+    ONE_LIST,
+    RERANKED,
+    Lists,
+    train_ivf,
+    training_sample_size,
+    tune,
+)
 from tests.index_store.stores import NAME, add_all, current_folder, exactly, found, ids_of, let_swap, recall
 from tests.index_store.vectors import near, unit_vectors
 
@@ -18,18 +27,26 @@ QUERIES = near(VECTORS[:100], 0.7)
 IDS = [str(number) for number in range(3000)]
 
 
+@pytest.fixture(autouse=True, params=[ONE_LIST, 0], ids=["one list", "many lists"])
+def one_list(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Up to how many vectors are in one list."""
+    monkeypatch.setattr("index_store.training.ONE_LIST", request.param)
+    most: int = request.param
+    return most
+
+
 @pytest.fixture
 def ivf(open_store: Callable[..., ImageStore]) -> ImageStore:
     store = open_store(exact_below=500, recall_target=0.9)
     add_all(store, VECTORS)
-    assert store.rebuild(NAME).kind == "ivf-sq8"
+    assert store.rebuild(NAME).kind == IVF
     let_swap(store)
     return store
 
 
 @pytest.fixture
 def thorough(open_store: Callable[..., ImageStore]) -> ImageStore:
-    """Probes every list."""
+    """Looks at everything."""
     store = open_store(exact_below=500, recall_target=1.0)
     add_all(store, VECTORS)
     report = store.rebuild(NAME)
@@ -43,9 +60,18 @@ def test_sources_are_found_within_the_recall_target(ivf: ImageStore) -> None:
     assert np.mean([got == want for got, want in zip(sources, IDS, strict=False)]) >= 0.9 - 0.05
 
 
-def test_fewer_lists_than_all_suffice(ivf: ImageStore, tmp_path: Path) -> None:
+def test_fewer_lists_than_all_suffice_if_there_are_many(ivf: ImageStore, one_list: int, tmp_path: Path) -> None:
     manifest = json.loads((current_folder(tmp_path) / "manifest.json").read_text())
-    assert 1 <= manifest["nprobe"] < manifest["nlist"]
+    assert 1 <= manifest["nprobe"] <= manifest["nlist"]
+    assert (manifest["nprobe"] < manifest["nlist"]) == (manifest["nlist"] > 1) == (one_list == 0)
+    assert 1 <= manifest["rerank"] < manifest["count"] == 3000
+    assert 0.9 <= manifest["recall"] <= 1
+
+
+def test_the_index_takes_a_fraction_of_the_vectors(ivf: ImageStore, tmp_path: Path) -> None:
+    codes, vectors = ((current_folder(tmp_path) / name).stat().st_size for name in ("index.faiss", "vectors.f16"))
+    assert vectors == 2 * VECTORS.size
+    assert codes < vectors / 2  # with lists of a dozen; of many the share is smaller
 
 
 def test_scores_do_not_depend_on_the_kind_of_index(ivf: ImageStore) -> None:
@@ -76,11 +102,11 @@ def test_identical_vectors_in_an_ivf_index_come_in_the_order_of_adding(open_stor
 def test_training_is_kept_until_outgrown(open_store: Callable, tmp_path: Path) -> None:
     store = open_store(exact_below=300)
     trained = []
-    for start, stop in [(0, 400), (400, 790), (790, 1300), (1300, 1500)]:
+    for start, stop in [(0, 700), (700, 1390), (1390, 2000), (2000, 3000)]:
         add_all(store, VECTORS[start:stop], f"from{start}-")
         trained.append(store.rebuild(NAME).trained)
     assert trained == [True, False, True, False]
-    assert json.loads((current_folder(tmp_path) / "manifest.json").read_text())["trained_on"] == 1300
+    assert json.loads((current_folder(tmp_path) / "manifest.json").read_text())["trained_on"] == 2000
 
 
 def test_a_reused_training_answers_as_well_as_a_new_one(open_store: Callable) -> None:
@@ -96,16 +122,16 @@ def test_a_reused_training_answers_as_well_as_a_new_one(open_store: Callable) ->
 
 
 def test_a_shrunken_collection_becomes_exact_again(open_store: Callable) -> None:
-    store = open_store(exact_below=300)
-    add_all(store, VECTORS[:310])
+    store = open_store(exact_below=FEWEST)
+    add_all(store, VECTORS[: FEWEST + 10])
     kinds = [store.rebuild(NAME).kind]
     for image_id in IDS[:20]:
         store.delete(NAME, image_id)
     kinds.append(store.rebuild(NAME).kind)
-    assert kinds == ["ivf-sq8", "flat-fp16"]
+    assert kinds == [IVF, FLAT]
 
 
-@pytest.mark.parametrize("count", [1, 2, 38, 39, 100, 700, 3000])
+@pytest.mark.parametrize("count", [1, 2, 40, FEWEST, FEWEST + 1, 3000])
 def test_faiss_never_warns_of_too_few_training_points(open_store: Callable, capfd, count: int) -> None:
     store = open_store(exact_below=0)
     add_all(store, VECTORS[:count])
@@ -117,14 +143,35 @@ def test_faiss_never_warns_of_too_few_training_points(open_store: Callable, capf
 
 
 @pytest.mark.parametrize("target", [0.5, 0.9, 0.99])
-def test_the_tuned_nprobe_reaches_the_target_on_queries_it_has_not_seen(target: float) -> None:
+def test_what_was_tuned_reaches_the_target_on_queries_it_has_not_seen(target: float) -> None:
     index = train_ivf(VECTORS[: training_sample_size(3000)], 3000).index
     index.add(VECTORS)
-    settings = IndexSettings(exact_below=0, recall_target=target, rerank=100)
-    nprobe = tune_nprobe(index, VECTORS.astype(np.float16), settings)
-    unseen = near(VECTORS[1000:2000], 0.6, seed=77)
-    places = index.search(unseen, 100, params=faiss.SearchParametersIVF(nprobe=nprobe))[1]
-    assert (places == np.arange(1000, 2000)[:, None]).any(axis=1).mean() >= target - 0.05
+    effort = tune(index, VECTORS.astype(np.float16), target)
+    assert effort.recall >= target
+    hits = []
+    for cosine in np.linspace(0.42, 0.93, 12):
+        unseen = near(VECTORS[1000:2000], cosine, seed=77)
+        places = Lists(index).search(unseen, effort.rerank, effort.nprobe)
+        hits.append((places == np.arange(1000, 2000)[:, None]).any(axis=1).mean())
+    assert np.mean(hits) >= target - 0.03
+
+
+@pytest.mark.parametrize("dim", [50, 100, 700])
+def test_codes_of_vectors_of_any_length_know_what_is_near(dim: int) -> None:
+    vectors = unit_vectors(2000, seed=1, dim=dim)
+    index = train_ivf(vectors, len(vectors)).index
+    index.add(vectors)
+    lists = Lists(index)
+    places = lists.search(near(vectors[:500], 0.95), min(RERANKED), lists.count)
+    assert (places == np.arange(500)[:, None]).any(axis=1).mean() >= 0.99
+
+
+def test_a_twin_is_as_good_as_the_source() -> None:
+    """Of thousands of equal pictures nobody can tell which one a query was made of."""
+    twins = np.repeat(VECTORS[:8], 1000, axis=0)
+    index = train_ivf(VECTORS, len(twins)).index
+    index.add(twins)
+    assert tune(index, twins.astype(np.float16), 0.8).rerank == min(RERANKED)
 
 
 def test_recall_of_all_ten_nearest_stays_high_where_pictures_cluster(open_store: Callable) -> None:

@@ -66,9 +66,9 @@ def test_in_an_ivf_index_whose_lists_are_all_probed(open_store: Callable) -> Non
 @pytest.mark.parametrize("exact_below", [100_000, 300])
 def test_in_a_generation_and_a_delta_with_deletions_in_both(open_store: Callable, exact_below: int) -> None:
     store = open_store(exact_below=exact_below, recall_target=1.0)
-    add_all(store, STORED[:600])
+    add_all(store, STORED[:700])
     store.rebuild(NAME)
-    for start in range(600, 900, 100):
+    for start in range(700, 900, 100):
         store.add(NAME, [_picture(number) for number in range(start, start + 100)])
     assert let_swap(store)
     first = [best_of_all(views, list(range(900)), 3) for views in QUERIES]
