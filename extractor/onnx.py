@@ -25,6 +25,7 @@ class OnnxExtractor(NetworkExtractor):
         data, sha256 = model.read(settings.model_dir)
         try:
             self._engine = ENGINES[settings.engine](data, self._preprocess.input_size, settings.threads, portable)
+            self.lanes = self._engine.lanes
             self.dim = self._warm_up()
         except Exception as error:  # noqa: BLE001  # each engine has kinds of its own, without a common base
             raise BadModel(f"{model.path} does not run: {error}") from None

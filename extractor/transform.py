@@ -109,7 +109,7 @@ class Transformed(Extractor):
             )
         self._base = base
         self._transform = transform
-        self.batch_size = base.batch_size
+        self.batch_size, self.lanes = base.batch_size, base.lanes
         self.dim = transform.matrix.shape[1]
         self.made_of = replace(base.made_of, transform=transform.name)
 

@@ -14,8 +14,7 @@ from retrieval.retriever import Retriever
 from retrieval.room import Room, give_back_large_blocks
 from retrieval.settings import Settings
 
-# While the last pictures of a batch are embedded, the next batch may begin.
-EMBEDDERS = 2
+EMBEDDERS = 2  # batches at a time: while the last pictures of one are embedded, the next may begin
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,7 @@ class Engine:
         extractor = load_extractor(settings.extractor)
         store = ImageStore(catalog, settings.data_dir / "index", settings.index, extractor.fingerprint, extractor.dim)
         store.warm_up()
-        wait_s = settings.extractor.batch_wait_ms / 1e3
-        batcher = Batcher(extractor, settings.extractor.batch_size, wait_s, EMBEDDERS, watch)
+        batcher = _batcher(extractor, settings, watch)
         parts = Parts(settings.extractor, extractor)
         if settings.search.mode == "thorough":
             parts.load()
@@ -63,3 +61,10 @@ class Engine:
         """Finishes what is queued."""
         self.reader.close()
         self.batcher.close()
+
+
+def _batcher(extractor: Extractor, settings: Settings, watch: Watch) -> Batcher:
+    """Where a batch takes as long as its pictures do, none waits for others: not to begin, and not to be told."""
+    if extractor.lanes:
+        return Batcher(extractor, 1, 0, extractor.lanes, watch)
+    return Batcher(extractor, settings.extractor.batch_size, settings.extractor.batch_wait_ms / 1e3, EMBEDDERS, watch)

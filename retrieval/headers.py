@@ -2,6 +2,8 @@
 
 import re
 
+import numpy as np
+
 from retrieval.errors import BadImage
 
 # Every scan of a JPEG passes over the whole picture (45 ms for 50 megapixels), and an empty one takes a dozen bytes.
@@ -12,10 +14,10 @@ MAX_SCANS = 100
 MAX_SEGMENTS = 2_000
 MAX_CHUNKS = 50_000  # of a PNG: a long animation has thousands
 MAX_BLOCKS = 5_000  # of a GIF before its first frame, 255 bytes each: every one copies the comment that they make up
-MAX_FILL = 100_000  # pairs of the bytes between segments that say nothing; a JPEG has none, or some dozens
+MAX_FILL = 200_000  # bytes between segments that say nothing; a JPEG has none, or some dozens
 JPEG, PNG, GIF = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8"
 EXTENSION = 0x21
-SCAN, END, FILL = b"\xff\xda", b"\xff\xd9", b"\xff\xff"
+SCAN, END, FILL = b"\xff\xda", b"\xff\xd9", 0xFF
 MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")  # of a segment that has a length; END alone has none
 ADVICE = "save it again with a common program"
 
@@ -32,10 +34,13 @@ def check_header(data: bytes) -> None:
 
 def _check_jpeg(jpeg: bytes) -> None:
     """Of the first picture in the file, not of a thumbnail within or a film behind it."""
-    if jpeg.count(FILL) > MAX_FILL:
+    values = np.frombuffer(jpeg, np.uint8)  # bytes.count takes five times as long
+    after = values[1:][values[:-1] == FILL]
+    if np.count_nonzero(after == FILL) > MAX_FILL:
         raise BadImage(f"The JPEG file has more than {MAX_FILL:,} fill bytes; {ADVICE}.")
     segments = scans = at = 0
-    all_scans = jpeg.count(SCAN) <= MAX_SCANS  # then there is no need to walk through the picture itself
+    # Then there is no need to walk through the picture itself.
+    all_scans = np.count_nonzero(after == SCAN[1]) <= MAX_SCANS
     while (marker := MARKER.search(jpeg, at)) and marker[0] != END:
         scans += marker[0] == SCAN
         segments += not scans
