@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import logging
 import re
 import shutil
 import time
@@ -37,7 +38,7 @@ from index_store.settings import IndexSettings
 from index_store.training import (
     FEWEST,
     FLAT,
-    IVF,
+    Effort,
     TrainedIndex,
     empty_index,
     reuse_ivf,
@@ -46,6 +47,8 @@ from index_store.training import (
     tune,
 )
 from index_store.vouched import manifest_sha256, vouch
+
+log = logging.getLogger(__name__)
 
 CHUNK = 4096
 LOCK_FILE = ".lock"
@@ -167,10 +170,7 @@ def _write(
 ) -> tuple[Manifest, bool]:
     count = _write_vectors(catalog, collection, aside)
     vectors = map_vectors(aside / VECTORS_FILE, count, collection.dim)
-    built = _choose(vectors, count, settings, newest)
-    for start in range(0, count, CHUNK):
-        built.index.add(np.asarray(vectors[start : start + CHUNK], dtype=np.float32))
-    effort = tune(built.index, vectors, settings.recall_target) if built.kind == IVF else None
+    built, effort = _filled(vectors, count, settings, newest)
     with (aside / INDEX_FILE).open("wb") as file:  # given a path, FAISS passes over what goes wrong as it is closed
         faiss.write_index(built.index, faiss.PyCallbackIOWriter(file.write))
     for name in DATA_FILES:
@@ -205,16 +205,35 @@ def _write_vectors(catalog: Catalog, collection: Collection, aside: Path) -> int
     return len(all_seqs)
 
 
-def _choose(vectors: Any, count: int, settings: IndexSettings, newest: InForce | None) -> TrainedIndex:
+def _filled(
+    vectors: Any, count: int, settings: IndexSettings, newest: InForce | None
+) -> tuple[TrainedIndex, Effort | None]:
+    """An index that holds the vectors, trained on them or on earlier ones that are like them."""
     dim = vectors.shape[1]
     if count <= max(settings.exact_below, FEWEST, dim):
-        return empty_index(count, dim)
+        exact = empty_index(count, dim)
+        _fill(exact, vectors)
+        return exact, None
+    target = settings.recall_target
     if newest is not None and newest.manifest.kind != FLAT:
         reused = reuse_ivf(newest.folder / INDEX_FILE, newest.manifest.trained_on, count)
         if reused is not None:
-            return reused
+            _fill(reused, vectors)
+            effort = tune(reused.index, vectors, target)
+            if effort.recall >= target:
+                return reused, effort
     chosen = np.random.default_rng(0).choice(count, size=training_sample_size(count), replace=False)
-    return train_ivf(np.asarray(vectors[np.sort(chosen)], dtype=np.float32), count)
+    trained = train_ivf(np.asarray(vectors[np.sort(chosen)], dtype=np.float32), count)
+    _fill(trained, vectors)
+    effort = tune(trained.index, vectors, target)
+    if effort.recall < target:
+        log.warning("searches will find %.3f of copies, less than index.recall_target, %g", effort.recall, target)
+    return trained, effort
+
+
+def _fill(trained: TrainedIndex, vectors: Any) -> None:
+    for start in range(0, len(vectors), CHUNK):
+        trained.index.add(np.asarray(vectors[start : start + CHUNK], dtype=np.float32))
 
 
 def _publish(folder: Path, aside: Path, name: str) -> None:

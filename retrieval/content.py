@@ -44,7 +44,7 @@ def cells(image: Image) -> Cells:
     """The picture, RGB, as a grid."""
     # Averaging over every pixel of a large picture takes longer than embedding it; some hundred for each cell will do.
     thinned = image.resize((_MOST, _MOST), Resampling.NEAREST) if min(image.size) > _MOST else image
-    return np.asarray(thinned.resize((_GRID, _GRID), Resampling.BOX, reducing_gap=1.0), np.float64).reshape(-1, 3)
+    return np.asarray(thinned.resize((_GRID, _GRID), Resampling.BOX), np.float64).reshape(-1, 3)
 
 
 def _basis() -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ import io
 import statistics
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import faiss
@@ -39,11 +39,12 @@ def ratio(one: Callable[[], object], other: Callable[[], object]) -> float:
 
 @pytest.mark.slow
 def test_a_search_takes_less_than_looking_at_every_vector(tmp_path: Path) -> None:
-    """Half of it, with the rows of the catalog; one that trained a small index first took hundreds of times."""
+    """Measured: half of it, with the rows of the catalog; hundreds of times where it trained a small index first."""
     vectors = unit_vectors(30_000, seed=0, dim=512)
     query = near(vectors[:1], 0.8)
-    faiss.omp_set_num_threads(1)
-    with closing(new_store(tmp_path, dim=512, exact_below=1000)) as store:
+    with closing(new_store(tmp_path, dim=512, exact_below=1000)) as store, ExitStack() as later:
+        later.callback(faiss.omp_set_num_threads, faiss.omp_get_max_threads())
+        faiss.omp_set_num_threads(1)
         add_all(store, vectors)
         store.rebuild(NAME)
         assert let_swap(store)
@@ -56,7 +57,7 @@ def test_a_search_takes_less_than_looking_at_every_vector(tmp_path: Path) -> Non
 
 
 def test_a_request_takes_not_much_more_than_decoding_its_picture(settings: MakeSettings) -> None:
-    """Less than three times that, with HTTP's forms, JSON, SQL, metrics and log."""
+    """Measured: less than three times that, with HTTP's forms, JSON, SQL, metrics and log."""
     made = settings()
     app = create_app(made)
     pixels = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)

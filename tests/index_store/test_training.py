@@ -121,6 +121,32 @@ def test_a_reused_training_answers_as_well_as_a_new_one(open_store: Callable) ->
     assert found(store, QUERIES) == exactly(QUERIES, ids, VECTORS)
 
 
+@pytest.mark.parametrize("kept", [0, 1500])
+def test_a_training_that_other_pictures_have_outdated_is_not_kept(open_store: Callable, kept: int) -> None:
+    """Vectors that vary along other axes get other codes, however many they are."""
+    flat = np.float32([1] * 32 + [0.05] * 32)
+    early, late = (unit_vectors(1600, seed=seed) * scale for seed, scale in ((20, flat), (21, flat[::-1])))
+    early, late = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in (early, late))
+    store = open_store(exact_below=500, recall_target=0.95)
+    ids = add_all(store, early, "early")
+    first = store.rebuild(NAME)
+    for image_id in ids[kept:]:
+        store.delete(NAME, image_id)
+    add_all(store, late, "late")
+    second = store.rebuild(NAME)
+    assert (first.trained, second.trained) == (True, True)
+    let_swap(store)
+    queries = near(late[:200], 0.6)
+    assert np.mean([result[0] == f"late{n}" for n, result in enumerate(ids_of(found(store, queries, 1)))]) >= 0.9
+
+
+def test_one_query_is_searched_as_many_are(thorough: ImageStore) -> None:
+    generation = thorough.moment(NAME).snapshot.generation
+    assert generation is not None
+    together = generation.search(QUERIES, 10)
+    assert [set(generation.search(query[None], 10)[0]) for query in QUERIES] == [set(row) for row in together]
+
+
 def test_a_shrunken_collection_becomes_exact_again(open_store: Callable) -> None:
     store = open_store(exact_below=FEWEST)
     add_all(store, VECTORS[: FEWEST + 10])
