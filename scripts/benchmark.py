@@ -3,6 +3,9 @@
 The bare pipeline decodes, prepares and embeds the same files in one process, without HTTP and index: one by one, and
 batched with decoding on all cores beside embedding. All is measured in rounds, one after the other in each, and every
 figure is a median over the rounds, as is every ratio, so that a machine whose speed varies does not matter much.
+
+Crawlers add with `reject`, each picture twice in two files of the same pixels, into a new collection each round; where
+both were accepted, the benchmark stops with an error.
 """
 
 import argparse
@@ -17,6 +20,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from http.client import CREATED
 from io import BytesIO
 from itertools import cycle, islice
 from pathlib import Path
@@ -34,16 +38,19 @@ from retrieval.bulk import BulkAdder, ImageFile
 from retrieval.engine import Engine
 from retrieval.settings import Settings, load_settings
 from scripts.build_index import pictures
+from scripts.load import Answer
 from scripts.serving import serving
 
 ROOT = Path(__file__).resolve().parents[1]
-CLIENTS = (1, 4, 16)
+CLIENTS = (1, 4, 16, 64)
+CRAWLERS = 16
 WARM_UP = 16
 Figures = dict[str, float]
 # What is promised: (figure, baseline, bound, whether the ratio is to stay below it).
 AIMS = (
     ("/search, 1 client: p50 ms", "bare one by one: ms", 1.2, True),
     ("/search, 16 clients: requests/s", "bare batched: pictures/s", 0.88, False),
+    ("/add with reject, 16 clients: requests/s", "/search, 16 clients: requests/s", 0.8, False),
     ("bulk: pictures/s", "bare batched: pictures/s", 0.85, False),
 )
 
@@ -79,6 +86,7 @@ def measure(settings: Settings, files: list[ImageFile], all_files: list[ImageFil
             figures |= bulk(settings, engine, files, f"round{number}")
             for clients in CLIENTS:
                 figures |= search(port, data, clients)
+            figures |= crawl(port, data, f"crawl{number}")
             results.append(figures)
     return results[1:]  # the first was for warming up
 
@@ -111,7 +119,34 @@ def search(port: int, data: list[bytes], clients: int) -> Figures:
     """POST /search from another process, pictures in base64; with a byte more, for known bytes need no model."""
     bodies = [json.dumps({"base64": base64.b64encode(each + b"\0").decode()}) for each in data]
     count = len(data) if clients > 1 else max(WARM_UP, len(data) // 4)
-    orders = {"port": port, "path": "/search", "bodies": bodies[:count], "clients": clients, "requests": count}
+    answers, seconds = load(port, "/search", bodies[:count], clients)
+    return _told(f"/search, {clients} client{'s' if clients > 1 else ''}", answers, seconds)
+
+
+def crawl(port: int, data: list[bytes], collection: str) -> Figures:
+    """POST /add from another process, as many crawlers do; raises RuntimeError where a picture was accepted twice."""
+    distinct = list(dict.fromkeys(data))
+    bodies = [
+        json.dumps(
+            {
+                "base64": base64.b64encode(each + bytes(1 + copy)).decode(),
+                "collection": collection,
+                "on_duplicate": "reject",
+            }
+        )
+        for each in distinct
+        for copy in range(2)  # one after the other, so that two crawlers are likely to have them at the same time
+    ]
+    answers, seconds = load(port, "/add", bodies, CRAWLERS)
+    accepted = [number // 2 for number, status, _ in answers if status == CREATED]
+    if not accepted or len(accepted) > len(set(accepted)):
+        raise RuntimeError(f"{len(accepted)} of {len(bodies)} files accepted, {len(set(accepted))} different pictures")
+    return _told(f"/add with reject, {CRAWLERS} clients", answers, seconds)
+
+
+def load(port: int, path: str, bodies: list[str], clients: int) -> tuple[list[Answer], float]:
+    """Each of the bodies once, from a process with so many clients: the answers, and the seconds in all."""
+    orders = {"port": port, "path": path, "bodies": bodies, "clients": clients, "requests": len(bodies)}
     run = subprocess.run(  # noqa: S603  # nothing in the command comes from outside
         [sys.executable, str(ROOT / "scripts/load.py")],
         input=json.dumps(orders),
@@ -119,14 +154,8 @@ def search(port: int, data: list[bytes], clients: int) -> Figures:
         text=True,
         check=True,
     )
-    answer = json.loads(run.stdout)
-    p50, p99 = np.percentile(answer["ms"], (50, 99))
-    name = f"/search, {clients} client{'s' if clients > 1 else ''}"
-    return {
-        f"{name}: p50 ms": float(p50),
-        f"{name}: p99 ms": float(p99),
-        f"{name}: requests/s": count / answer["seconds"],
-    }
+    told = json.loads(run.stdout)
+    return told["answers"], told["seconds"]
 
 
 def ratios(rounds: list[Figures]) -> Figures:
@@ -140,9 +169,9 @@ def ratios(rounds: list[Figures]) -> Figures:
 
 def report(figures: Figures, compared: Figures) -> list[str]:
     """Print the table and the aims; gives those missed."""
-    print(f"\n{'':36}{'median':>10}  ratio to bare")
+    print(f"\n{'':42}{'median':>10}  ratio to bare")
     for name, value in figures.items():
-        print(f"{name:36}{value:10.1f}  {compared[name]:6.2f} of {_baseline(name)}")
+        print(f"{name:42}{value:10.1f}  {compared[name]:6.2f} of {_baseline(name)}")
     missed = []
     for name, baseline, bound, below in AIMS:
         reached = compared[name] <= bound if below else compared[name] >= bound
@@ -156,7 +185,18 @@ def _decoded(extractor: Extractor, data: bytes) -> Pixels:
     return extractor.prepare(Image.open(BytesIO(data)).convert("RGB"))
 
 
+def _told(name: str, answers: list[Answer], seconds: float) -> Figures:
+    p50, p99 = np.percentile([ms for _, _, ms in answers], (50, 99))
+    return {
+        f"{name}: p50 ms": float(p50),
+        f"{name}: p99 ms": float(p99),
+        f"{name}: requests/s": len(answers) / seconds,
+    }
+
+
 def _baseline(name: str) -> str:
+    if name == f"/add with reject, {CRAWLERS} clients: requests/s":
+        return f"/search, {CRAWLERS} clients: requests/s"
     return "bare one by one: ms" if name.endswith("ms") else "bare batched: pictures/s"
 
 

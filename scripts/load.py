@@ -7,54 +7,62 @@ import http.client
 import json
 import os
 import sys
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle, islice
+from threading import Lock
 from time import perf_counter
 from typing import Any
 
+Body = tuple[int, bytes]
+Answer = tuple[int, int, float]
+
 
 def main() -> None:
-    """Orders: port, path, bodies, clients, requests. Prints the latency of each request, ms, and the seconds in all."""
+    """Orders: port, path, bodies, clients, requests.
+
+    Prints of each request the number of its body, the status of its answer and its latency, ms; and the seconds in all.
+
+    Where one is refused, or not answered, ends with that as its error.
+    """
     orders: dict[str, Any] = json.load(sys.stdin)
-    bodies = [body.encode() for body in orders["bodies"]]
+    bodies = enumerate([body.encode() for body in orders["bodies"]])
     work = iter_safely(islice(cycle(bodies), orders["requests"]))
-    latencies: list[float] = []
-    clients = [
-        threading.Thread(target=_client, args=(orders["port"], orders["path"], work, latencies))
-        for _ in range(orders["clients"])
-    ]
-    started = perf_counter()
-    for client in clients:
-        client.start()
-    for client in clients:
-        client.join()
-    json.dump({"ms": latencies, "seconds": perf_counter() - started}, sys.stdout)
+    answers: list[Answer] = []
+    with ThreadPoolExecutor(orders["clients"]) as pool:
+        started = perf_counter()
+        clients = [
+            pool.submit(_client, orders["port"], orders["path"], work, answers) for _ in range(orders["clients"])
+        ]
+        for client in clients:
+            client.result()
+        seconds = perf_counter() - started
+    json.dump({"answers": answers, "seconds": seconds}, sys.stdout)
 
 
-def iter_safely(items: Iterator[bytes]) -> Iterator[bytes]:
+def iter_safely(items: Iterator[Body]) -> Iterator[Body]:
     """`items`, each given to one of the threads that share this."""
-    lock = threading.Lock()
+    lock = Lock()
 
-    def take() -> bytes | None:
+    def take() -> Body | None:
         with lock:
             return next(items, None)
 
     return iter(take, None)
 
 
-def _client(port: int, path: str, work: Iterator[bytes], latencies: list[float]) -> None:
+def _client(port: int, path: str, work: Iterator[Body], answers: list[Answer]) -> None:
     key = os.environ.get("IMAGERETRIEVAL_API_KEY")
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-    for body in work:
+    for number, body in work:
         started = perf_counter()
         connection.request("POST", path, body, headers)
         reply = connection.getresponse()
         answer = reply.read()
-        latencies.append(1e3 * (perf_counter() - started))
+        answers.append((number, reply.status, 1e3 * (perf_counter() - started)))
         if reply.status not in (200, 201, 409):
-            raise SystemExit(f"{reply.status}: {answer.decode(errors='replace')}")
+            raise RuntimeError(f"{reply.status}: {answer.decode(errors='replace')}")
     connection.close()
 
 
