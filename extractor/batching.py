@@ -48,7 +48,7 @@ class Batcher:
     """Gathers the pictures of concurrent callers for few engine threads.
 
     extractor:  embeds the batches; pictures are prepared in their callers' threads.
-    max_size:   most pictures in a batch; a caller who brings more than that gets a batch to himself.
+    max_size:   most pictures in a batch; a caller who brings more than that gets a batch to himself. 1: nobody waits.
     workers:    batches that may be embedded at a time; with two, one begins while the last pictures of another end.
     max_wait_s: longest that a picture waits for others that were announced but are not there yet, in seconds.
     watch:      is told of what waits and of each batch.

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from queue import SimpleQueue
-from threading import Semaphore
+from threading import Lock
 from time import monotonic
 from typing import Any, Protocol
 
@@ -80,7 +80,8 @@ class OpenVino:
         for request in requests:
             self._idle.put(request)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="openvino")
-        self._calls = Semaphore(1)  # held by one of the calls under way, so that another knows it is not alone
+        self._counting = Lock()
+        self._calls = 0  # under way
         self._crowded_until = 0.0
 
     @staticmethod
@@ -91,18 +92,18 @@ class OpenVino:
         return options | ({"INFERENCE_PRECISION_HINT": "f32"} if portable else {})
 
     def __call__(self, batch: Pixels) -> Vectors:
-        alone = self._calls.acquire(blocking=False)
-        if not alone:
-            self._crowded_until = monotonic() + CROWDED_S
+        with self._counting:
+            self._calls += 1
+            if self._calls > 1:
+                self._crowded_until = monotonic() + CROWDED_S
+            alone = monotonic() >= self._crowded_until
         try:
             if len(batch) > 1:
                 return np.concatenate(list(self._pool.map(self._beside_others, batch)))
-            if alone and monotonic() >= self._crowded_until:
-                return self._inferred(self._at_once, batch)
-            return self._beside_others(batch[0])
+            return self._inferred(self._at_once, batch) if alone else self._beside_others(batch[0])
         finally:
-            if alone:
-                self._calls.release()
+            with self._counting:
+                self._calls -= 1
 
     def _beside_others(self, pixels: Pixels) -> Vectors:
         request = self._idle.get()

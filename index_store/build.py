@@ -208,32 +208,32 @@ def _write_vectors(catalog: Catalog, collection: Collection, aside: Path) -> int
 def _filled(
     vectors: Any, count: int, settings: IndexSettings, newest: InForce | None
 ) -> tuple[TrainedIndex, Effort | None]:
-    """An index that holds the vectors, trained on them or on earlier ones that are like them."""
+    """An index that holds the vectors: the first of those worth a try that reaches the target, or else the last."""
+    target = settings.recall_target
+    for built in _choices(vectors, count, settings, newest):
+        for start in range(0, count, CHUNK):
+            built.index.add(np.asarray(vectors[start : start + CHUNK], dtype=np.float32))
+        if built.kind == FLAT:
+            return built, None
+        effort = tune(built.index, vectors, target)
+        if effort.recall >= target:
+            return built, effort
+    log.warning("searches will find %.3f of copies, less than index.recall_target, %g", effort.recall, target)
+    return built, effort
+
+
+def _choices(vectors: Any, count: int, settings: IndexSettings, newest: InForce | None) -> Iterator[TrainedIndex]:
+    """Empty indexes; of codes, one trained on earlier vectors, which may be like these, comes before a new one."""
     dim = vectors.shape[1]
     if count <= max(settings.exact_below, FEWEST, dim):
-        exact = empty_index(count, dim)
-        _fill(exact, vectors)
-        return exact, None
-    target = settings.recall_target
+        yield empty_index(count, dim)
+        return
     if newest is not None and newest.manifest.kind != FLAT:
         reused = reuse_ivf(newest.folder / INDEX_FILE, newest.manifest.trained_on, count)
         if reused is not None:
-            _fill(reused, vectors)
-            effort = tune(reused.index, vectors, target)
-            if effort.recall >= target:
-                return reused, effort
+            yield reused
     chosen = np.random.default_rng(0).choice(count, size=training_sample_size(count), replace=False)
-    trained = train_ivf(np.asarray(vectors[np.sort(chosen)], dtype=np.float32), count)
-    _fill(trained, vectors)
-    effort = tune(trained.index, vectors, target)
-    if effort.recall < target:
-        log.warning("searches will find %.3f of copies, less than index.recall_target, %g", effort.recall, target)
-    return trained, effort
-
-
-def _fill(trained: TrainedIndex, vectors: Any) -> None:
-    for start in range(0, len(vectors), CHUNK):
-        trained.index.add(np.asarray(vectors[start : start + CHUNK], dtype=np.float32))
+    yield train_ivf(np.asarray(vectors[np.sort(chosen)], dtype=np.float32), count)
 
 
 def _publish(folder: Path, aside: Path, name: str) -> None:

@@ -16,8 +16,8 @@ FLAT, IVF = "flat-fp16", "ivf-pq4fs"
 # make up for. The dimensions are principal axes, dealt out so that all codes have the same share of the variance (Ge et
 # al., CVPR 2013, "Optimized product quantization"); dimensions as they come would take half as many codes again.
 DIMS_PER_CODE, CODE_BITS = 12, 4
-# So few are looked at whole, in one list. Lists of less take long to train, and copies that are edited much are in
-# others than their sources: where vectors form no clusters, half of the lists have to be looked at, which takes longer.
+# Up to so many stand in one list and are all looked at. More lists take long to train, and copies that are edited much
+# are in others than their sources: where vectors form no clusters, half have to be looked at, which takes longer.
 ONE_LIST = 1_000_000
 TRAINING_POINTS_PER_LIST = 40
 TRAINING_ROUNDS = 10  # more move the centroids, and with them recall at a given nprobe, next to nothing
@@ -170,8 +170,8 @@ def _ranks(found: Seqs, chosen: Seqs, queries: Vectors, vectors: Any) -> Seqs:
 def _disturbed(vectors: Vectors, random: np.random.Generator) -> Vectors:
     """Half of each turn is in any direction, half in one in which the vectors vary.
 
-    Of copies with one to three edits, SSCD's vectors differ from their sources' along axes whose variance is 1.3 times
-    the mean; in any direction it would be 1, and here it is 1.4. Turns of one kind alone are too easy or too hard.
+    Vectors of copies with one to three edits (of SSCD's student) differ from their sources' along axes whose variance
+    is 1.3 times the mean; in any direction it would be 1, and here it is 1.4. One kind alone is too easy or too hard.
     """
     any_direction = random.standard_normal(vectors.shape, dtype=np.float32)
     own = random.standard_normal((len(vectors), len(vectors)), dtype=np.float32) @ (vectors - vectors.mean(axis=0))

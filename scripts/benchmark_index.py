@@ -41,7 +41,7 @@ NAME = "measured"
 DIM = 512
 CHUNK = 10_000
 COSINES = (0.4, 0.95)  # of edited copies with their source, with SSCD
-# Along some principal axes of the vectors of 30,000 pieces of photographs, times DIM.
+# Along some principal axes of the student's vectors of 30,000 pieces of photographs, times DIM.
 VARIANCES = {
     0: 10.3,
     1: 7.3,

@@ -36,7 +36,9 @@ Times = dict[str, list[float]]
 def main(argv: Sequence[str] | None = None) -> None:
     """Print one table a number of pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=int, nargs="+", default=[5_000, 100_000], help="default: %(default)s")
+    parser.add_argument(
+        "--pictures", type=int, nargs="+", default=[5_000, 20_000, 100_000], help="default: %(default)s"
+    )
     parser.add_argument("--rounds", type=int, default=50, help="default: %(default)s")
     given = parser.parse_args(argv)
     for count in given.pictures:

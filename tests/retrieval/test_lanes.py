@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from threading import Barrier, Event
+from time import sleep
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from extractor.engines import CROWDED_S, OpenVino
+from extractor.models import MODELS
 from index_store import Catalog
 from retrieval.engine import Engine
 from retrieval.observing import Watch
@@ -45,3 +49,48 @@ def test_pictures_that_come_together_are_embedded(settings: MakeSettings, engine
         assert np.abs(found[0] - service.batcher.embed(images[0])).max() < 1e-5
     assert sum(batches.sizes) == MANY + 1
     assert (max(batches.sizes) > 1) is are_gathered
+
+
+class Held:
+    """A request that waits until it is let go, and counts."""
+
+    def __init__(self, request: Any) -> None:
+        self._request = request
+        self.begun, self.let_go = Event(), Event()
+        self.count = 0
+
+    def infer(self) -> None:
+        self.count += 1
+        self.begun.set()
+        assert self.let_go.wait(30)
+        self._request.infer()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._request, name)
+
+
+@pytest.mark.model
+def test_all_threads_work_on_one_picture_only_while_no_other_call_is_under_way() -> None:
+    data, _ = MODELS["sscd_distilled"].read(ROOT / ".models")
+    engine = OpenVino(data, 64, 2)
+    engine._at_once = held = Held(engine._at_once)
+    one = np.zeros((1, 64, 64, 3), np.uint8)
+    lanes = [engine._idle.get() for _ in range(engine.lanes)]
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(engine, one)
+        assert held.begun.wait(30)
+        long = pool.submit(engine, np.repeat(one, 4, axis=0))
+        while not engine._crowded_until:
+            sleep(0.001)
+        held.let_go.set()
+        vector = first.result(30)
+        sleep(1.5 * CROWDED_S)
+        other = pool.submit(engine, one)
+        sleep(0.05)
+        for lane in lanes:
+            engine._idle.put(lane)
+        assert np.abs(other.result(30) - vector).max() == np.abs(long.result(30) - vector).max() == 0
+    assert held.count == 1
+    sleep(1.5 * CROWDED_S)
+    assert np.abs(engine(one) - vector).max() == 0
+    assert held.count == 2
