@@ -80,7 +80,7 @@ class BulkAdder:
 
         What was yielded is on the disk, so an interruption loses no more than the batch under way.
         """
-        return in_batches(files, self._settings.extractor.batch_size, self._begin, self._finish)
+        return in_batches(files, self._settings.extractor.batch_size, self._begin, self._embedded, self._finish)
 
     def _begin(self, pool: Executor, batch: list[ImageFile]) -> list[_Reading]:
         known = self._engine.store.known_ids(self._collection, [file.id for file in batch if not _trouble(file)])
@@ -106,20 +106,18 @@ class BulkAdder:
         )
         return _Read(image, self._engine.extractor.prepare(picture.image))
 
-    def _finish(self, batch: list[_Reading]) -> list[FileOutcome]:
-        results = self._embed([_result(file, result) for file, result in batch])
-        stored = self._store([(file, result) for file, result in results if isinstance(result, NewImage)])
-        return [next(stored) if isinstance(result, NewImage) else result for _, result in results]
-
-    def _embed(
-        self, results: list[tuple[ImageFile, _Read | FileOutcome]]
-    ) -> list[tuple[ImageFile, NewImage | FileOutcome]]:
+    def _embedded(self, batch: list[_Reading]) -> list[tuple[ImageFile, NewImage | FileOutcome]]:
+        results = [_result(file, reading) for file, reading in batch]
         pixels = [result.pixels for _, result in results if isinstance(result, _Read)]
         found = iter(self._engine.extractor.embed_possible(pixels))
         return [
             (file, _new(file, result.image, next(found)) if isinstance(result, _Read) else result)
             for file, result in results
         ]
+
+    def _finish(self, results: list[tuple[ImageFile, NewImage | FileOutcome]]) -> list[FileOutcome]:
+        stored = self._store([(file, result) for file, result in results if isinstance(result, NewImage)])
+        return [next(stored) if isinstance(result, NewImage) else result for _, result in results]
 
     def _store(self, read: list[tuple[ImageFile, NewImage]]) -> Iterator[FileOutcome]:
         if not read:

@@ -111,7 +111,7 @@ class Queries:
 
     def _readable(self) -> Iterator[Readable]:
         drawn = islice(draw(self._catalog, self._collection, self._sampling.seed), TRIES * self._sampling.pictures)
-        for readable in in_batches(drawn, TOGETHER, self._begin, _ended):
+        for readable in in_batches(drawn, TOGETHER, self._begin, _ended, iter):
             if readable is None:
                 self.unreadable += 1
             else:

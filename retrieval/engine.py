@@ -9,12 +9,11 @@ from index_store import Catalog, ImageStore
 from retrieval.comparer import Comparer
 from retrieval.judges import Judges
 from retrieval.observing import UNWATCHED, Watch
+from retrieval.pipeline import EMBEDDERS
 from retrieval.query import Reader
 from retrieval.retriever import Retriever
 from retrieval.room import Room, give_back_large_blocks
 from retrieval.settings import Settings
-
-EMBEDDERS = 2  # batches at a time: while the last pictures of one are embedded, the next may begin
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,19 @@
-"""Batches of work in two steps: one on many threads, ahead, and one in the caller's, in order."""
+"""Batches of work in three steps: one on many threads, ahead; one on a few; and one in the caller's, in order."""
 
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from itertools import islice
 from typing import TypeVar
 
-LOOKAHEAD = 3  # batches that are being decoded while one is embedded
+LOOKAHEAD = 4  # batches under way: two that are embedded, the others decoded meanwhile
+EMBEDDERS = 2  # batches at a time: while the last pictures of one are embedded, the next may begin
 
 Item = TypeVar("Item")
 Begun = TypeVar("Begun")
+Embedded = TypeVar("Embedded")
 Outcome = TypeVar("Outcome")
 
 
@@ -18,21 +21,29 @@ def in_batches(
     items: Iterable[Item],
     size: int,
     begin: Callable[[Executor, list[Item]], Begun],
-    finish: Callable[[Begun], Iterable[Outcome]],
+    embed: Callable[[Begun], Embedded],
+    finish: Callable[[Embedded], Iterable[Outcome]],
 ) -> Iterator[Outcome]:
-    """What `finish` gives for each batch of `size` items, in order; `begin` hands the first step to a pool of threads.
+    """What `finish` gives for each batch of `size` items, in order.
 
+    `begin` hands the first step to a pool of threads; `embed`, in a thread of its own, waits for that and goes on.
     Items are asked for a few batches ahead, so memory holds few. Closing the iterator drops what is not finished.
     """
     rest = iter(items)
-    under_way: deque[Begun] = deque()
-    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode") as pool:
-        try:
-            while batch := list(islice(rest, size)):
-                under_way.append(begin(pool, batch))
-                if len(under_way) > LOOKAHEAD:
-                    yield from finish(under_way.popleft())
-            while under_way:
-                yield from finish(under_way.popleft())
-        finally:
-            pool.shutdown(cancel_futures=True)
+    under_way: deque[Future[Embedded]] = deque()
+    with ExitStack() as threads:
+        embedders = _pool(EMBEDDERS, "embed", threads)
+        readers = _pool(os.cpu_count(), "decode", threads)  # ended first: embedders wait for what is cancelled then
+        while batch := list(islice(rest, size)):
+            under_way.append(embedders.submit(embed, begin(readers, batch)))
+            if len(under_way) > LOOKAHEAD:
+                yield from finish(under_way.popleft().result())
+        while under_way:
+            yield from finish(under_way.popleft().result())
+
+
+def _pool(workers: int | None, name: str, threads: ExitStack) -> ThreadPoolExecutor:
+    """A pool that ends with `threads`, dropping what has not begun."""
+    pool = ThreadPoolExecutor(workers, thread_name_prefix=name)
+    threads.callback(pool.shutdown, cancel_futures=True)
+    return pool

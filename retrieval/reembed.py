@@ -34,6 +34,7 @@ class _Read:
 
 
 _Reading = _Read | Reembedded
+_Embedded = tuple[list[_Reading], dict[int, Vectors]]
 
 
 class Reembedder:
@@ -57,7 +58,7 @@ class Reembedder:
         forgotten. Raises Superseded.
         """
         while not self.finished:
-            yield from in_batches(self._pending(), self._batch_size, self._begin, self._finish)
+            yield from in_batches(self._pending(), self._batch_size, self._begin, self._embedded_batch, self._finish)
             if self._missing and not self._forget:
                 return
             self.finished = self._reembedding.finish(self._after, self._forget, self._embed_last)
@@ -72,8 +73,11 @@ class Reembedder:
     def _begin(self, pool: Executor, batch: list[ImageRecord]) -> list["Future[_Reading]"]:
         return [pool.submit(self._read, image) for image in batch]
 
-    def _finish(self, batch: list["Future[_Reading]"]) -> list[Reembedded]:
-        readings, vectors = self._embedded([reading.result() for reading in batch])
+    def _embedded_batch(self, batch: list["Future[_Reading]"]) -> _Embedded:
+        return self._embedded([reading.result() for reading in batch])
+
+    def _finish(self, embedded: _Embedded) -> list[Reembedded]:
+        readings, vectors = embedded
         self._reembedding.gather(vectors)
         outcomes = [_outcome(reading) for reading in readings]
         self._missing += sum(outcome.status == "missing" for outcome in outcomes)
@@ -91,7 +95,7 @@ class Reembedder:
             return Reembedded(image.id, "missing", str(error))
         return _Read(image, where, self._engine.extractor.prepare(picture.image))
 
-    def _embedded(self, readings: list[_Reading]) -> tuple[list[_Reading], dict[int, Vectors]]:
+    def _embedded(self, readings: list[_Reading]) -> _Embedded:
         """Vectors by seq of those that could be read; one that cannot be embedded is missing like one that is gone."""
         read = [reading for reading in readings if isinstance(reading, _Read)]
         found = dict(zip(read, self._engine.extractor.embed_possible([each.pixels for each in read]), strict=True))

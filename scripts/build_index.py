@@ -14,10 +14,11 @@ import argparse
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from time import perf_counter
 from typing import TypeVar
 
@@ -28,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it also 
 import index_store
 from extractor import ExtractorError
 from index_store import Catalog, JobBoard, Reembedding, StoreError, Superseded
-from retrieval.bulk import BulkAdder, ImageFile
+from retrieval.bulk import BulkAdder, FileOutcome, ImageFile
 from retrieval.engine import Engine
 from retrieval.errors import InputError
 from retrieval.fields import DEFAULT_COLLECTION
@@ -94,9 +95,9 @@ def index(
     with Engine.open(settings, catalog) as engine:
         for name in against:
             engine.store.bound(name)
-        total = sum(1 for _ in pictures(folders))
-        outcomes = BulkAdder(settings, engine, collection, reject, against).add(pictures(folders))
-        for outcome in _progress(outcomes, total):
+        outcomes = _progress(BulkAdder(settings, engine, collection, reject, against).add(pictures(folders)))
+        Thread(target=_count, args=(folders, outcomes), daemon=True).start()
+        for outcome in outcomes:
             counts[outcome.status] += 1
             if outcome.status in ("failed", "duplicate"):
                 tqdm.write(f"{outcome.status}: {outcome.file.path}: {outcome.detail}", file=sys.stderr)
@@ -162,10 +163,14 @@ def rebuild(settings: Settings, catalog: Catalog, collection: str) -> str:
     return f"index of {collection!r}: {report.count:,} pictures, {report.kind}, built in {report.seconds:.1f} s"
 
 
-def pictures(folders: Sequence[Path]) -> Iterator[ImageFile]:
+def _report(error: OSError) -> None:
+    tqdm.write(f"passed over: {error}", file=sys.stderr)
+
+
+def pictures(folders: Sequence[Path], onerror: Callable[[OSError], None] = _report) -> Iterator[ImageFile]:
     """Every picture file below the folders, in a stable order, one folder's names in memory at a time."""
     for root in folders:
-        for folder, below, names in os.walk(root, onerror=_report):
+        for folder, below, names in os.walk(root, onerror=onerror):
             below.sort()
             for name in sorted(names):
                 path = Path(folder, name)
@@ -180,19 +185,24 @@ def summary(counts: Counter[str], seconds: float, meanings: Mapping[str, str] = 
     return f"{', '.join(parts)}; {seconds:.1f} s, {sum(counts.values()) / max(seconds, 1e-9):.1f} pictures/s"
 
 
-def _progress(outcomes: Iterator[Outcome], total: int, done: int = 0) -> Iterator[Outcome]:
+def _progress(outcomes: Iterator[Outcome], total: int | None = None, done: int = 0) -> "tqdm[Outcome]":
     calm = 0.2 if sys.stderr.isatty() else 10  # a log file needs no second-by-second bar
     look = partial(tqdm, unit="picture", smoothing=0.05, mininterval=calm, dynamic_ncols=True)
-    return iter(look(outcomes, total=total, initial=done))
+    return look(outcomes, total=total, initial=done)
+
+
+def _count(folders: Sequence[Path], bar: "tqdm[FileOutcome]") -> None:
+    """Tell the bar how many there will be, once that is known: the first of millions need not wait for it."""
+    bar.total = sum(1 for _ in pictures(folders, _ignore))
+
+
+def _ignore(_error: OSError) -> None:
+    """What is passed over is told by the other walk."""
 
 
 def _printable(path: Path) -> str:
     """A name that is not UTF-8 cannot be stored as it is."""
     return os.fsencode(path.absolute()).decode("utf-8", "replace")
-
-
-def _report(error: OSError) -> None:
-    tqdm.write(f"passed over: {error}", file=sys.stderr)
 
 
 def _stop(message: str, status: int = 2) -> int:

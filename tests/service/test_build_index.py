@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from scripts import build_index
+from tests.corpus import encoded, photo
 from tests.service.server import configuration
 
 
@@ -35,3 +36,12 @@ def test_options_that_do_not_go_together_are_refused(config, capsys, arguments, 
 def test_a_collection_that_is_not_there_is_told(config, capsys):
     assert build_index.main(["--reembed", "--collection", "nowhere", "--config", str(config)]) == 2
     assert "there is no collection 'nowhere'" in capsys.readouterr().err
+
+
+def test_the_bar_learns_how_many_there_are_while_work_goes_on(config, tmp_path, capsys):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(12):
+        (folder / f"{number}.png").write_bytes(encoded(photo(number), "PNG"))
+    assert build_index.main([str(folder), "--config", str(config)]) == 0
+    assert "12/12" in capsys.readouterr().err
