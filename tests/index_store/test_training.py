@@ -31,6 +31,7 @@ IDS = [str(number) for number in range(3000)]
 def one_list(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """Up to how many vectors are in one list."""
     monkeypatch.setattr("index_store.training.ONE_LIST", request.param)
+    monkeypatch.setattr("index_store.training.PER_LIST", 40)
     most: int = request.param
     return most
 
