@@ -43,10 +43,12 @@ def _without_telemetry() -> Iterator[None]:
 class Engine(Protocol):
     """Runs a model; safe to call from several threads.
 
-    lanes: see Extractor.
+    lanes:      see Extractor.
+    arithmetic: of what the model leaves in floating point: f32, or bf16 or f16 where the processor is faster with it.
     """
 
     lanes: int
+    arithmetic: str
 
     def __call__(self, batch: Pixels) -> Vectors:
         """uint8 (N, size, size, 3) -> float32 (N, D)."""
@@ -70,6 +72,7 @@ class OpenVino:
         options = self._options(threads, portable)
         self._at_once = core.compile_model(graph, "CPU", options | {"NUM_STREAMS": 1}).create_infer_request()
         side_by_side = core.compile_model(graph, "CPU", options | {"NUM_STREAMS": threads})
+        self.arithmetic: str = side_by_side.get_property("INFERENCE_PRECISION_HINT").to_string()
         requests = [side_by_side.create_infer_request() for _ in range(threads)]
         # In this one thread: when two threads make the first calls of all at once, OpenVINO's bindings can deadlock
         # between the GIL and a static that each waits to see initialised. It also spares the first requests the wait.
@@ -123,6 +126,7 @@ class OnnxRuntime:
     """ONNX Runtime on the CPU, for machines that OpenVINO does not serve well."""
 
     lanes = 0
+    arithmetic = "f32"
 
     def __init__(self, model: bytes, size: int, threads: int, portable: bool = True):  # noqa: ARG002  # any size, f32
         import onnxruntime  # noqa: PLC0415

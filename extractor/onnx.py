@@ -15,14 +15,12 @@ from extractor.settings import ExtractorSettings
 class OnnxExtractor(NetworkExtractor):
     """`sscd`, `sscd_distilled` or a file, on the engine of the settings."""
 
-    def __init__(self, settings: ExtractorSettings, portable: bool = True):
-        """Loads, checks and warms up the model, two to three seconds. Raises ModelMissing, ModelCorrupt, BadModel.
-
-        portable: vectors are to be kept, so they must not depend on what arithmetic the processor has.
-        """
+    def __init__(self, settings: ExtractorSettings):
+        """Loads, checks and warms up the model, two to three seconds. Raises ModelMissing, ModelCorrupt, BadModel."""
         super().__init__(settings)
         model = model_of(settings)
         data, sha256 = model.read(settings.model_dir)
+        portable = settings.arithmetic == "portable"
         try:
             self._engine = ENGINES[settings.engine](data, self._preprocess.input_size, settings.threads, portable)
             self.lanes = self._engine.lanes
@@ -34,8 +32,12 @@ class OnnxExtractor(NetworkExtractor):
             preprocess=self._preprocess.name,
             head=self._head(f"{model.head}-{self.dim}"),
             transform="no-whitening",
-            engine=f"{settings.engine}-{model.precision if portable else 'own'}",
+            engine=f"{settings.engine}-{model.precision}{_unless_f32(self._engine.arithmetic)}",
         )
 
     def _embed_view(self, batch: Pixels) -> Vectors:
         return normalised(self._engine(batch))
+
+
+def _unless_f32(arithmetic: str) -> str:
+    return "" if arithmetic == "f32" else f"-{arithmetic}"

@@ -50,6 +50,6 @@ class Parts:
         return self._settings.name == "sscd" and self._settings.transform is None
 
     def _student(self) -> Extractor:
-        changes = {"name": "sscd_distilled", "size": self._settings.parts.size}
         # Its vectors are never kept, so it may run in the fastest arithmetic: bf16 halves its time where there is any.
-        return OnnxExtractor(self._settings.model_copy(update=changes), portable=False)
+        changes = {"name": "sscd_distilled", "size": self._settings.parts.size, "arithmetic": "fastest"}
+        return OnnxExtractor(self._settings.model_copy(update=changes))

@@ -73,6 +73,7 @@ class ExtractorSettings(_Section):
 
     name: Literal["sscd", "sscd_distilled", "onnx", "resnet", "thumbnail"]
     engine: Literal["openvino", "onnxruntime"]
+    arithmetic: Literal["portable", "fastest"]
     model_dir: Annotated[RelaxedPath, AfterValidator(lambda folder: PROJECT / folder.expanduser())]
     size: int = Field(ge=64, le=1024)
     threads: int = Field(ge=0, le=1024)

@@ -6,10 +6,13 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import openvino
 import pytest
 
 from extractor import ModelCorrupt, ModelMissing, load_extractor
+from extractor.engines import OpenVino
 from extractor.models import MODELS
+from tests.corpus import photo
 from tests.extractor.samples import ROOT, settings
 
 OTHER_VECTORS = [{"size": 256}, {"engine": "onnxruntime"}, {"name": "sscd_distilled"}]
@@ -39,6 +42,30 @@ def test_the_fingerprint_is_readable(fingerprint: str) -> None:
     assert model == f"sscd-{MODELS['sscd'].sha256[:12]}"
     assert preprocessing.startswith("224x224-halfcrop-")
     assert (pooling, whitening, engine) == ("gem3-512", "no-whitening", "openvino-int8")
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("has_bf16", [True, False])
+def test_the_fastest_arithmetic_is_named_where_it_is_another(monkeypatch: pytest.MonkeyPatch, has_bf16: bool) -> None:
+    """OpenVINO can also do bf16 on processors without it, slowly."""
+    portable = load_extractor(settings(name="sscd_distilled"))
+    hint = {"INFERENCE_PRECISION_HINT": "bf16" if has_bf16 else "f32"}
+    options = staticmethod(lambda threads, portable: {"INFERENCE_NUM_THREADS": threads} | hint)  # noqa: ARG005
+    monkeypatch.setattr(OpenVino, "_options", options)
+    fastest = load_extractor(settings(name="sscd_distilled", arithmetic="fastest"))
+    assert fastest.fingerprint == portable.fingerprint + ("-bf16" if has_bf16 else "")
+    photos = [photo(seed) for seed in range(8)]
+    cosines = np.vecdot(portable.embed(photos), fastest.embed(photos))
+    assert np.median(cosines) >= 0.99
+    assert (cosines < 1 - 1e-5).all() == has_bf16
+
+
+@pytest.mark.model
+def test_the_fastest_arithmetic_is_what_openvino_chooses() -> None:
+    core = openvino.Core()
+    usual = "-bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else ""
+    made = load_extractor(settings(name="sscd_distilled", arithmetic="fastest"))
+    assert made.fingerprint.endswith(f"/openvino-f32{usual}")
 
 
 @pytest.mark.model
