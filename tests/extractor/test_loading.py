@@ -50,7 +50,7 @@ def test_the_fastest_arithmetic_is_named_where_it_is_another(monkeypatch: pytest
     """OpenVINO can also do bf16 on processors without it, slowly."""
     portable = load_extractor(settings(name="sscd_distilled"))
     hint = {"INFERENCE_PRECISION_HINT": "bf16" if has_bf16 else "f32"}
-    options = staticmethod(lambda threads, portable: {"INFERENCE_NUM_THREADS": threads} | hint)  # noqa: ARG005
+    options = staticmethod(lambda threads, portable: {"INFERENCE_NUM_THREADS": threads} | hint)
     monkeypatch.setattr(OpenVino, "_options", options)
     fastest = load_extractor(settings(name="sscd_distilled", arithmetic="fastest"))
     assert fastest.fingerprint == portable.fingerprint + ("-bf16" if has_bf16 else "")
