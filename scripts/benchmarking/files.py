@@ -1,0 +1,109 @@
+"""Whole folders of files: scripts/build_index.py against what else goes through one. Each is a process, timed as such.
+
+In each round every program also goes through a folder of one file; what it takes longer for the whole folder gives its
+rate after start-up.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from itertools import count, islice
+from pathlib import Path
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+from tqdm import tqdm
+
+from extractor.models import MODELS
+from retrieval.bulk import ImageFile
+from scripts.benchmarking.aims import baselines
+from scripts.benchmarking.figures import BenchmarkError, Figures, Rounds
+from scripts.benchmarking.immaculate import command as immaculate
+from scripts.benchmarking.programs import BuildIndex, ImageHash, Immaculate, Program
+
+ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")  # that all the programs go by
+
+
+def programs(extractor: str, config: Path | None, peers: bool, python: str | None) -> list[Program]:
+    """With the default model, or its student, both are measured; peers that cannot be had are told and left out."""
+    methods = tuple(MODELS) if extractor in MODELS else (extractor,)
+    ours: list[Program] = [BuildIndex(each, config) for each in methods]
+    if not peers:
+        return ours
+    ours.append(ImageHash())
+    if extractor not in MODELS:
+        return ours
+    try:
+        path = immaculate(python)
+    except BenchmarkError as error:
+        tqdm.write(f"immaculate is left out: {error}")
+        return ours
+    return [*ours, *(Immaculate(path, each) for each in methods)]
+
+
+def measure(files: Sequence[ImageFile], total: int, rounds: int, programs: Sequence[Program]) -> Rounds:
+    """Every program in each round, over `total` different files."""
+    results: list[Figures] = []
+    with tempfile.TemporaryDirectory() as folder:
+        many, one = Path(folder, "many"), Path(folder, "one")
+        fill(many, files, total)
+        fill(one, files, 1)
+        bar = tqdm(total=rounds * len(programs), desc="files", unit="program")
+        for _ in range(rounds):
+            figures: Figures = {}
+            for program in programs:
+                figures |= _figures(program, one, many)
+                bar.update()
+            results.append(figures)
+        bar.close()
+    return Rounds(results, {name: _baseline(name) for name in results[0]})
+
+
+def fill(folder: Path, files: Sequence[ImageFile], total: int) -> None:
+    """Copy so many pictures into a new folder; where there are fewer, copies cropped by some pixels follow.
+
+    Raises BenchmarkError where none of the files can be taken.
+    """
+    usable = [file.path for file in files if file.path.suffix.lower() in ENDINGS and _is_picture(file.path)]
+    if not usable:
+        raise BenchmarkError(f"no files that all the programs take: {', '.join(ENDINGS)}")
+    folder.mkdir()
+    numbered = ((path, cut) for cut in count() for path in usable)
+    for number, (path, cut) in enumerate(islice(numbered, total)):
+        if cut == 0:
+            shutil.copy(path, folder / f"{number:06}{path.suffix.lower()}")
+        else:  # what has the same pixels might be passed over
+            _cropped(path, cut).save(folder / f"{number:06}.jpg", quality=90)
+
+
+def _is_picture(path: Path) -> bool:
+    try:
+        with Image.open(path) as image:
+            return min(image.size) > 0
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError):
+        return False
+
+
+def _cropped(path: Path, cut: int) -> Image.Image:
+    with Image.open(path) as image:
+        side = min(cut, (min(image.size) - 1) // 4)
+        return ImageOps.crop(image.convert("RGB"), side)
+
+
+def _figures(program: Program, one: Path, many: Path) -> Figures:
+    begun, done = program.run(one), program.run(many)
+    after = (done.files - begun.files) / max(done.seconds - begun.seconds, 1e-9)
+    figures = {
+        f"{program.name}: start-up s": begun.seconds,
+        f"{program.name}: files/s": done.files / done.seconds,
+        f"{program.name}: files/s after start-up": after,
+    }
+    if done.adding is not None:
+        figures[f"{program.name}: files/s while adding"] = done.files / done.adding
+    return figures
+
+
+def _baseline(name: str) -> str:
+    """The same figure of immaculate with the same model."""
+    program, figure = name.split(": ")
+    usual = f"immaculate, {program.partition(', ')[2]}: {figure.replace('while adding', 'after start-up')}"
+    return baselines("files").get(name, usual)
