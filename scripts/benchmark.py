@@ -47,14 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not found and _takes_pictures(given):
         return _stop(f"no pictures in {given.folder}")
     try:
-        if given.plots:
-            require_matplotlib()
-        described = machine()
-        print(in_words(described))
-        results = {part: _measured(part, given, found) for part in given.parts}
+        _make_room(given)
+        results = _all(given, found)
     except (BenchmarkError, BadSettings, EvaluationError, ExtractorError, OSError) as error:
         return _stop(str(error))
-    _write(given, results, described)
     return report(results)
 
 
@@ -65,6 +61,16 @@ def report(results: dict[str, Measured]) -> int:
     judged = [verdict for part, measured in results.items() for verdict in verdicts(part, measured)]
     print("", *judged, sep="\n")
     return 0 if all(verdict.reached for verdict in judged) else 1
+
+
+def _all(given: argparse.Namespace, found: list[ImageFile]) -> dict[str, Measured]:
+    """Part by part; what is done is written at once."""
+    described, results = machine(), dict[str, Measured]()
+    print(in_words(described), flush=True)
+    for part in given.parts:
+        results[part] = _measured(part, given, found)
+        _write(given, results, described)
+    return results
 
 
 def _measured(part: str, given: argparse.Namespace, found: list[ImageFile]) -> Measured:
@@ -81,7 +87,6 @@ def _measured(part: str, given: argparse.Namespace, found: list[ImageFile]) -> M
 
 def _write(given: argparse.Namespace, results: dict[str, Measured], described: dict[str, object]) -> None:
     if given.plots:
-        given.plots.mkdir(parents=True, exist_ok=True)
         for part, measured in results.items():
             for name, data in charts(part, measured).items():
                 (given.plots / name).write_bytes(data)
@@ -89,6 +94,16 @@ def _write(given: argparse.Namespace, results: dict[str, Measured], described: d
         aims = [each for part, measured in results.items() for each in verdicts_as_json(part, measured)]
         parts = {part: as_json(measured) for part, measured in results.items()}
         given.json.write_text(json.dumps({"machine": described, "aims": aims, "parts": parts}, indent=2))
+
+
+def _make_room(given: argparse.Namespace) -> None:
+    """Before an hour's work and not after. Raises EvaluationError, OSError."""
+    if given.plots:
+        require_matplotlib()
+        given.plots.mkdir(parents=True, exist_ok=True)
+    if given.json:
+        given.json.parent.mkdir(parents=True, exist_ok=True)
+        given.json.touch()
 
 
 def _takes_pictures(given: argparse.Namespace) -> bool:

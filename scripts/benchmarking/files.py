@@ -5,6 +5,7 @@ rate after start-up.
 """
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Sequence
 from itertools import count, islice
@@ -26,18 +27,13 @@ ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")  #
 def programs(extractor: str, config: Path | None, peers: bool, python: str | None) -> list[Program]:
     """With the default model, or its student, both are measured; peers that cannot be had are told and left out."""
     methods = tuple(MODELS) if extractor in MODELS else (extractor,)
-    ours: list[Program] = [BuildIndex(each, config) for each in methods]
-    if not peers:
-        return ours
-    ours.append(ImageHash())
-    if extractor not in MODELS:
-        return ours
-    try:
-        path = immaculate(python)
-    except BenchmarkError as error:
-        tqdm.write(f"immaculate is left out: {error}")
-        return ours
-    return [*ours, *(Immaculate(path, each) for each in methods)]
+    theirs = _immaculate(python) if peers and extractor in MODELS else None
+    chosen: list[Program] = []
+    for method in methods:
+        chosen.append(BuildIndex(method, config))
+        if theirs:
+            chosen.append(Immaculate(theirs, method))
+    return [*chosen, ImageHash()] if peers else chosen
 
 
 def measure(files: Sequence[ImageFile], total: int, rounds: int, programs: Sequence[Program]) -> Rounds:
@@ -73,6 +69,14 @@ def fill(folder: Path, files: Sequence[ImageFile], total: int) -> None:
             shutil.copy(path, folder / f"{number:06}{path.suffix.lower()}")
         else:  # what has the same pixels might be passed over
             _cropped(path, cut).save(folder / f"{number:06}.jpg", quality=90)
+
+
+def _immaculate(python: str | None) -> Path | None:
+    try:
+        return immaculate(python)
+    except BenchmarkError as error:
+        print(f"immaculate is left out: {error}", file=sys.stderr)
+        return None
 
 
 def _is_picture(path: Path) -> bool:

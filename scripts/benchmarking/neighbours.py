@@ -1,5 +1,6 @@
 """Libraries of nearest neighbours as their documentation begins, each behind the same four calls."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -72,13 +73,13 @@ class USearch(Peer):
         self._index.load(str(path))
 
     def nearest(self, query: Vectors) -> int:
-        found: list[int] = self._index.search(query[0], 1, threads=1).keys.tolist()
-        return found[0] if found else -1
+        found = self._index.search(query[0], 1, threads=1).keys
+        return int(found.item()) if len(found) else -1
 
 
 def _lists(size: int) -> int:
     """As FAISS's guidelines have it: four times the root of the number of vectors."""
-    return max(1, min(size, round(4 * size**0.5)))
+    return max(1, min(size, round(4 * math.sqrt(size))))
 
 
 def _flat(size: int) -> Any:  # noqa: ARG001
