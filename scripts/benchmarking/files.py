@@ -95,11 +95,12 @@ def _cropped(path: Path, cut: int) -> Image.Image:
 
 def _figures(program: Program, one: Path, many: Path) -> Figures:
     begun, done = program.run(one), program.run(many)
-    after = (done.files - begun.files) / max(done.seconds - begun.seconds, 1e-9)
+    rate, longer = done.files / done.seconds, done.seconds - begun.seconds
     figures = {
         f"{program.name}: start-up s": begun.seconds,
-        f"{program.name}: files/s": done.files / done.seconds,
-        f"{program.name}: files/s after start-up": after,
+        f"{program.name}: files/s": rate,
+        # Of few files, one can take as long as all of them; then no more than this can be said.
+        f"{program.name}: files/s after start-up": (done.files - begun.files) / longer if longer > 0 else rate,
     }
     if done.adding is not None:
         figures[f"{program.name}: files/s while adding"] = done.files / done.adding

@@ -79,17 +79,14 @@ def test_folders_of_files_are_measured_and_told(
     run = written("files", "--config", config, "--rounds", 1, "--files", 20, folder, out=tmp_path)
     figures, told = run["parts"]["files"]["figures"], capsys.readouterr().out
     for program in ("build_index, thumbnail", "imagehash, phash"):
-        assert figures[f"{program}: files/s"] == pytest.approx(20 / seconds(figures, program), rel=0.01)
+        assert 0 < figures[f"{program}: files/s"] <= figures[f"{program}: files/s after start-up"]
+        assert figures[f"{program}: files/s"] < 20 / 0.1  # no Python starts and does this in less
+        assert figures[f"{program}: start-up s"] > 0.1
         assert f"{program}: files/s after start-up" in told
     ours = figures["build_index, thumbnail: files/s while adding"]
     assert ours > figures["build_index, thumbnail: files/s"]
     assert run["charts"] == {"files.png"}
     assert run["aims"] == []  # which are about the models
-
-
-def seconds(figures: dict[str, float], program: str) -> float:
-    """That 20 files took, from what the 19 after the first one did."""
-    return figures[f"{program}: start-up s"] + 19 / figures[f"{program}: files/s after start-up"]
 
 
 @pytest.mark.slow

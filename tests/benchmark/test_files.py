@@ -10,7 +10,7 @@ from PIL import Image
 from retrieval.bulk import ImageFile
 from scripts.benchmarking import files, immaculate
 from scripts.benchmarking.figures import BenchmarkError
-from scripts.benchmarking.programs import BuildIndex, ImageHash, Immaculate
+from scripts.benchmarking.programs import BuildIndex, ImageHash, Immaculate, Program, Run
 from tests.corpus import encoded, photo
 
 
@@ -101,3 +101,24 @@ def test_immaculate_is_run(pictures: list[ImageFile], tmp_path: Path) -> None:
     run = Immaculate(immaculate.command(), "sscd_distilled").run(tmp_path / "many")
     assert run.files == 4
     assert run.seconds > 0
+
+
+class Told(Program):
+    """Takes as long as it is told: for one file, and for more."""
+
+    name = "told"
+
+    def __init__(self, one: float, many: float) -> None:
+        self._seconds = {1: one, 21: many}
+
+    def run(self, folder: Path) -> Run:
+        count = sum(1 for _ in folder.iterdir())
+        return Run(count, self._seconds[count])
+
+
+@pytest.mark.parametrize(("one", "many", "whole", "after"), [(2, 4, 5.25, 10), (4, 3, 7, 7)])
+def test_start_up_is_what_one_file_takes(
+    pictures: list[ImageFile], one: float, many: float, whole: float, after: float
+) -> None:
+    figures = files.measure(pictures, 21, 2, [Told(one, many)]).figures
+    assert figures == {"told: start-up s": one, "told: files/s": whole, "told: files/s after start-up": after}
