@@ -90,7 +90,10 @@ def test_folders_of_files_are_measured_and_told(
 
 
 @pytest.mark.slow
-def test_the_index_is_measured_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_index_is_measured_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # training of little waits for threads more than it works, on busy cores
     run = written("index", "--sizes", "1e3", "1500", "--queries", "80", "--peers-up-to", "1e3", out=tmp_path)
     sizes, peers = run["parts"]["index"]["sizes"], run["parts"]["index"]["peers"]
     for figures in sizes.values():
