@@ -35,14 +35,14 @@ test: setup .venv/.dev  ## lint, type-check, run every test
 quick: .venv/.dev  ## the tests that take no model and no patience
 	.venv/bin/python -m pytest -n 2 -m "$(QUICK)"
 
-bench: setup  ## measure this machine: the service against the bare pipeline
-	.venv/bin/python scripts/benchmark.py "$(IMAGES)"
+bench: setup .venv/.benchmark  ## measure this machine: service, bulk indexing and index, beside others; half an hour
+	.venv/bin/python scripts/benchmark.py "$(IMAGES)" --json run/benchmark.json --plots run/benchmark
 
 evaluate: setup .venv/.evaluate  ## measure how well edited copies of IMAGES=folder are found; report in run/evaluation
 	.venv/bin/python scripts/evaluate.py "$(IMAGES)"
 
 clean:  ## remove what setup made; data/ stays
-	rm -rf .venv .models .samples .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .models .samples .peers .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
@@ -65,7 +65,12 @@ clean:  ## remove what setup made; data/ stays
 	@$(PIP) install -r requirements-evaluate.txt
 	@touch $@
 
-.venv/.dev: .venv/.torch .venv/.evaluate requirements-dev.txt
+.venv/.benchmark: .venv/.evaluate requirements-benchmark.txt
+	@echo "installing what is compared with into .venv ..."
+	@$(PIP) install -r requirements-benchmark.txt
+	@touch $@
+
+.venv/.dev: .venv/.torch .venv/.benchmark requirements-dev.txt
 	@echo "installing linter, type checker and test runner into .venv ..."
 	@$(PIP) install -r requirements-dev.txt
 	@touch $@

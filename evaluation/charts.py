@@ -20,20 +20,20 @@ def require_matplotlib() -> None:
 
 def curves(results: Sequence[Result]) -> bytes:
     """Precision over recall, a line for each configuration, as PNG."""
-    figure, axes = _figure(7, 4.5)
+    figure, axes = new_figure(7, 4.5)
     for result, found in _pairs(results):
         axes.plot(found.recall, found.precision, label=result.name)
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.01), ylim=(0.5, 1.01), title="Precision and recall")
     axes.grid(alpha=0.3)
     axes.legend(loc="lower left")
-    return _png(figure)
+    return png(figure)
 
 
 def edits(results: Sequence[Result]) -> bytes:
     """Recall of the copies with one edit, all its strengths together, at the threshold for 99 % precision, as PNG."""
     shown = list(_pairs(results))
     names = [group.name for group in shown[0][1].groups if group.name in EDITS or group.name.startswith(CHAIN)]
-    figure, axes = _figure(8, 1 + 0.25 * len(shown) + len(names) * (0.1 + 0.06 * len(shown)))
+    figure, axes = new_figure(8, 1 + 0.25 * len(shown) + len(names) * (0.1 + 0.06 * len(shown)))
     height = 0.85 / len(shown)
     for number, (result, found) in enumerate(shown):
         recall = {group.name: group.above_threshold for group in found.groups}
@@ -44,14 +44,14 @@ def edits(results: Sequence[Result]) -> bytes:
     axes.set(xlim=(0, 1), ylim=(len(names), -0.5), title="Recall at 99 % precision, by edit")
     axes.grid(axis="x", alpha=0.3)
     figure.legend(loc="outside lower center", ncols=1)  # one below the other: names may be long
-    return _png(figure)
+    return png(figure)
 
 
 def _pairs(results: Sequence[Result]) -> list[tuple[Result, Accuracy]]:
     return [(result, result.accuracy) for result in results if isinstance(result.accuracy, Accuracy)]
 
 
-def _figure(width: float, height: float) -> tuple[Any, Any]:
+def new_figure(width: float, height: float) -> tuple[Any, Any]:
     """Inches. Without pyplot, which would look for a screen."""
     from matplotlib.figure import Figure  # noqa: PLC0415
 
@@ -59,7 +59,8 @@ def _figure(width: float, height: float) -> tuple[Any, Any]:
     return figure, figure.add_subplot()
 
 
-def _png(figure: Any) -> bytes:
+def png(figure: Any) -> bytes:
+    """What is drawn, as a file."""
     data = BytesIO()
     figure.savefig(data, format="png", dpi=110)
     return data.getvalue()
