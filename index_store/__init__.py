@@ -1,5 +1,11 @@
 """What is remembered: the catalog, which is the truth, and the vector index, which is a cache of it."""
 
+import os
+
+# Else FAISS's threads wait for each other in busy loops: beside other programs an index took five times as long to train.
+# Read when FAISS is loaded, which the imports below do.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 from index_store.admission import Rules
 from index_store.answers import Once, Recorded
 from index_store.build import pending_changes, rebuild, sweep
