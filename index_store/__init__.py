@@ -2,7 +2,7 @@
 
 import os
 
-# Else FAISS's threads wait for each other in busy loops: beside other programs an index took five times as long to train.
+# Else FAISS's threads wait for each other in busy loops: beside other programs training took five times as long.
 # Read when FAISS is loaded, which the imports below do.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
