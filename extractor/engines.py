@@ -68,12 +68,13 @@ class OpenVino:
         core = openvino.Core()
         graph = core.read_model(model)
         graph.reshape([1, size, size, 3])
-        self.lanes = threads = threads or os.cpu_count() or 1
+        threads = threads or os.cpu_count() or 1
+        self.lanes = threads + 1  # one is ready to take over a core from another that waits for its turn in Python
         options = self._options(threads, portable)
         self._at_once = core.compile_model(graph, "CPU", options | {"NUM_STREAMS": 1}).create_infer_request()
         side_by_side = core.compile_model(graph, "CPU", options | {"NUM_STREAMS": threads})
         self.arithmetic: str = side_by_side.get_property("INFERENCE_PRECISION_HINT").to_string()
-        requests = [side_by_side.create_infer_request() for _ in range(threads)]
+        requests = [side_by_side.create_infer_request() for _ in range(self.lanes)]
         # In this one thread: when two threads make the first calls of all at once, OpenVINO's bindings can deadlock
         # between the GIL and a static that each waits to see initialised. It also spares the first requests the wait.
         blank = np.zeros((1, *(size if size > 0 else ANY_SIZE,) * 2, 3), np.uint8)
@@ -82,7 +83,7 @@ class OpenVino:
         self._idle: SimpleQueue[Any] = SimpleQueue()
         for request in requests:
             self._idle.put(request)
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="openvino")
+        self._pool = ThreadPoolExecutor(self.lanes, thread_name_prefix="openvino")
         self._counting = Lock()
         self._calls = 0  # under way
         self._crowded_until = 0.0

@@ -34,7 +34,7 @@ class Extractor(ABC):
     made_of:    what `fingerprint` names.
     dim:        D, the length of a vector.
     batch_size: most pictures that `_infer` is given at a time.
-    lanes:      pictures that are embedded side by side, each by itself, as fast as in a batch; 0: batches are faster.
+    lanes:      pictures to embed side by side, each by itself, as fast as in a batch; 0: batches are faster.
 
     Every method may be called from several threads at once.
     """

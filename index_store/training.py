@@ -109,7 +109,8 @@ def _principal_axes(vectors: Vectors) -> Any:
 
 def reuse_ivf(path: Path, trained_on: int, count: int) -> TrainedIndex | None:
     """The emptied index at `path`, unless the data has outgrown (or shrunk below) what it was trained for."""
-    if not trained_on / OUTGROWN <= count <= trained_on * OUTGROWN:
+    is_alike = (count <= ONE_LIST) == (trained_on <= ONE_LIST)
+    if not is_alike or not trained_on / OUTGROWN <= count <= trained_on * OUTGROWN:
         return None
     index = faiss.read_index(str(path))
     index.reset()

@@ -100,6 +100,17 @@ def test_identical_vectors_in_an_ivf_index_come_in_the_order_of_adding(open_stor
     assert ids_of(found(store, VECTORS[:1], 10)) == [ids[:10]]
 
 
+def test_what_has_outgrown_one_list_gets_many(open_store: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("index_store.training.ONE_LIST", 1000)
+    store = open_store(exact_below=300)
+    reports = []
+    for start, stop in [(0, 900), (900, 1000), (1000, 1100)]:
+        add_all(store, VECTORS[start:stop], f"from{start}-")
+        reports.append(store.rebuild(NAME))
+    assert [report.trained for report in reports] == [True, False, True]
+    assert [report.nlist for report in reports] == [1, 1, 28]  # of some 40 vectors each
+
+
 def test_training_is_kept_until_outgrown(open_store: Callable, tmp_path: Path) -> None:
     store = open_store(exact_below=300)
     trained = []
