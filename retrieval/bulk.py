@@ -1,6 +1,6 @@
 """Many picture files into a collection: decoding runs beside embedding, and each batch is one durable commit."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -75,7 +75,7 @@ class BulkAdder:
         self._reject = reject
         self._against = tuple(against)
 
-    def add(self, files: Iterable[ImageFile]) -> Iterator[FileOutcome]:
+    def add(self, files: Iterable[ImageFile]) -> Generator[FileOutcome, None, None]:
         """One outcome a file, in order. A file that cannot be read is an outcome, not an error.
 
         What was yielded is on the disk, so an interruption loses no more than the batch under way.

@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import islice
@@ -23,7 +23,7 @@ def in_batches(
     begin: Callable[[Executor, list[Item]], Begun],
     embed: Callable[[Begun], Embedded],
     finish: Callable[[Embedded], Iterable[Outcome]],
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """What `finish` gives for each batch of `size` items, in order.
 
     `begin` hands the first step to a pool of threads; `embed`, in a thread of its own, waits for that and goes on.

@@ -126,9 +126,13 @@ def _stop(message: str) -> int:
 
 def _count(text: str) -> int:
     """1000 or 1e3."""
-    if not (number := float(text)).is_integer() or number < 1:
-        raise ValueError
-    return int(number)
+    try:
+        count = int(float(text))
+    except (ValueError, OverflowError):
+        count = 0
+    if count < 1 or count != float(text):
+        raise argparse.ArgumentTypeError(f"{text} is no whole number from 1 on")
+    return count
 
 
 def _parser() -> argparse.ArgumentParser:

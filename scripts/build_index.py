@@ -13,6 +13,7 @@ pictures are found nowhere, nothing changes, and the exit status is 1.
 import argparse
 import os
 import sys
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -95,12 +96,14 @@ def index(
     with Engine.open(settings, catalog) as engine:
         for name in against:
             engine.store.bound(name)
-        outcomes = _progress(BulkAdder(settings, engine, collection, reject, against).add(pictures(folders)))
-        Thread(target=_count, args=(folders, outcomes), daemon=True).start()
-        for outcome in outcomes:
-            counts[outcome.status] += 1
-            if outcome.status in ("failed", "duplicate"):
-                tqdm.write(f"{outcome.status}: {outcome.file.path}: {outcome.detail}", file=sys.stderr)
+        found = BulkAdder(settings, engine, collection, reject, against).add(pictures(folders))
+        with closing(found):  # before the engine, also where it is the loop that is interrupted
+            bar = _progress(found)
+            Thread(target=_count, args=(folders, weakref.ref(bar)), daemon=True).start()
+            for outcome in bar:
+                counts[outcome.status] += 1
+                if outcome.status in ("failed", "duplicate"):
+                    tqdm.write(f"{outcome.status}: {outcome.file.path}: {outcome.detail}", file=sys.stderr)
     print(summary(counts, perf_counter() - started), file=sys.stderr)
     if counts["added"]:
         print(rebuild(settings, catalog, collection), file=sys.stderr)
@@ -174,8 +177,17 @@ def pictures(folders: Sequence[Path], onerror: Callable[[OSError], None] = _repo
             below.sort()
             for name in sorted(names):
                 path = Path(folder, name)
-                if path.suffix.lower() in ENDINGS and path.is_file():  # a pipe would be waited for
+                if path.suffix.lower() in ENDINGS and _is_file(path, onerror):
                     yield ImageFile(path.relative_to(root).as_posix(), path, source=_printable(path))
+
+
+def _is_file(path: Path, onerror: Callable[[OSError], None]) -> bool:
+    """A pipe, say, would be waited for."""
+    try:
+        return path.is_file()
+    except OSError as error:
+        onerror(error)
+        return False
 
 
 def summary(counts: Counter[str], seconds: float, meanings: Mapping[str, str] = MEANINGS) -> str:
@@ -191,9 +203,11 @@ def _progress(outcomes: Iterator[Outcome], total: int | None = None, done: int =
     return look(outcomes, total=total, initial=done)
 
 
-def _count(folders: Sequence[Path], bar: "tqdm[FileOutcome]") -> None:
+def _count(folders: Sequence[Path], bar: "weakref.ref[tqdm[FileOutcome]]") -> None:
     """Tell the bar how many there will be, once that is known: the first of millions need not wait for it."""
-    bar.total = sum(1 for _ in pictures(folders, _ignore))
+    total = sum(1 for _ in pictures(folders, _ignore))
+    if (still_there := bar()) is not None:
+        still_there.total = total
 
 
 def _ignore(_error: OSError) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from io import BytesIO
@@ -17,7 +17,6 @@ from scripts.benchmarking.figures import Figures, timed
 
 WARM_UP = 16
 SOME = 8  # pictures at a time, where each core works for itself
-Prepare = Callable[[Extractor, bytes], Pixels]
 
 
 def bare(extractor: Extractor, data: list[bytes], batch_size: int) -> Figures:
@@ -26,7 +25,7 @@ def bare(extractor: Extractor, data: list[bytes], batch_size: int) -> Figures:
     times = [timed(partial(_embedded, extractor, each))[0] for each in some]
     return {
         "bare one by one: ms": statistics.median(times),
-        "bare batched: pictures/s": rate(extractor, data, batch_size, prepared),
+        "bare batched: pictures/s": rate(extractor, data, batch_size),
     }
 
 
@@ -50,13 +49,13 @@ class Usual:
     def measured(self, data: list[bytes]) -> Figures:
         """The figure, over the pictures."""
         all_cores, one_core = self.extractors
-        batched = rate(all_cores, data, self._batch_size, prepared_at_full_scale)
+        batched = rate(all_cores, data, self._batch_size)
         return {"bare, ONNX Runtime: pictures/s": max(batched, _rate_by_core(one_core, data))}
 
 
 def _rate_by_core(extractor: Extractor, data: list[bytes]) -> float:
     def embed(some: Sequence[bytes]) -> None:
-        extractor.embed_prepared([prepared_at_full_scale(extractor, each) for each in some])
+        extractor.embed_prepared([prepared(extractor, each) for each in some])
 
     started = perf_counter()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -65,11 +64,11 @@ def _rate_by_core(extractor: Extractor, data: list[bytes]) -> float:
     return len(data) / (perf_counter() - started)
 
 
-def rate(extractor: Extractor, data: list[bytes], batch_size: int, prepare: Prepare) -> float:
+def rate(extractor: Extractor, data: list[bytes], batch_size: int) -> float:
     """Pictures a second, embedded in batches beside decoding on all cores."""
     started = perf_counter()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        inputs = pool.map(lambda each: prepare(extractor, each), data)
+        inputs = pool.map(lambda each: prepared(extractor, each), data)
         while batch := list(islice(inputs, batch_size)):
             extractor.embed_prepared(batch)
     return len(data) / (perf_counter() - started)
@@ -80,10 +79,5 @@ def _embedded(extractor: Extractor, data: bytes) -> Vectors:
 
 
 def prepared(extractor: Extractor, data: bytes) -> Pixels:
-    """As the service decodes it."""
-    return extractor.prepare(Image.open(BytesIO(data)).convert("RGB"))
-
-
-def prepared_at_full_scale(extractor: Extractor, data: bytes) -> Pixels:
-    """As Pillow decodes it: every pixel of the file."""
+    """Decoded by Pillow at full scale, as the service does it."""
     return extractor.prepare(Image.open(BytesIO(data)).convert("RGB"))

@@ -49,14 +49,12 @@ def _fill(folder: Path, size: int) -> Figures:
         for start, chunk in tqdm(chunks(size), f"fill {size:,}", -(-size // CHUNK), unit="chunk"):
             store.add(NAME, [picture(start + number, vector) for number, vector in enumerate(chunk)])
         added = perf_counter()
-        made = store.rebuild(NAME)
+        store.rebuild(NAME)
         built = perf_counter()
     index = sum(path.stat().st_size for path in (folder / "index").rglob("*") if path.is_file())
     return {
         "add: vectors/s": size / (added - started),
         "build: s": built - added,
-        "nlist": made.nlist or 0,
-        "nprobe": made.nprobe or 0,
         "disk, index: bytes a vector": index / size,
         "disk, catalog: bytes a vector": (folder / "catalog.db").stat().st_size / size,
     }

@@ -60,8 +60,11 @@ def peers(folder: Path, asked: tuple[str, str]) -> dict[str, Figures]:
     _told("neighbouring", str(folder), *asked)
     results: dict[str, Figures] = {}
     for name in tqdm(_installed(), desc=f"libraries at {int(asked[0]):,}", unit="library"):
-        built = _told("neighbouring", str(folder), *asked, "build", name)
-        results[name] = built | _told("neighbouring", str(folder), *asked, "search", name)
+        try:
+            built = _told("neighbouring", str(folder), *asked, "build", name)
+            results[name] = built | _told("neighbouring", str(folder), *asked, "search", name)
+        except BenchmarkError as error:  # with too little memory, or too few vectors to train with
+            tqdm.write(f"{name} is left out: {error}")
     return results
 
 

@@ -49,6 +49,7 @@ def measured(folder: Path, size: int, count: int) -> Figures:
         found_of_any = found_first(store, disturbed(originals, like_edits=False), sources)
         grown = private_bytes() - before
         return {
+            **_manifest(store),
             "open: s": opening / 1e3,
             "memory, private: bytes a vector": grown / size,
             "found first, turned as by edits": found_first(store, queries, sources),
@@ -133,6 +134,13 @@ def rebuild(folder: Path) -> None:
     os.nice(NICENESS)
     with closing(store_in(folder)) as store:
         store.rebuild(NAME)
+
+
+def _manifest(store: ImageStore) -> Figures:
+    """What the index that is searched says of itself."""
+    generation = store.moment(NAME).snapshot.generation
+    manifest = generation.manifest if generation else None
+    return {name: getattr(manifest, name, None) or 0 for name in ("count", "nlist", "nprobe", "rerank")}
 
 
 def _indexed(store: ImageStore) -> Iterator[Vectors]:

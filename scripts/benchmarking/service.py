@@ -19,7 +19,7 @@ from retrieval.engine import Engine
 from retrieval.settings import Settings
 from scripts.benchmarking.aims import baselines
 from scripts.benchmarking.bare import WARM_UP, Usual, bare
-from scripts.benchmarking.figures import Figures, Rounds, percentiles, timed
+from scripts.benchmarking.figures import BenchmarkError, Figures, Rounds, percentiles, timed
 from scripts.load import Answer
 from scripts.serving import serving
 
@@ -29,14 +29,19 @@ CRAWLERS = 16
 
 
 def measure(settings: Settings, all_files: Sequence[ImageFile], count: int, rounds: int, peers: bool) -> Rounds:
-    """Rounds over `count` pictures, with `all_files` in the index; the folder of `settings` is for this run alone."""
-    files = list(islice(cycle(all_files), count))
-    data = [file.path.read_bytes() for file in files]
+    """Rounds over `count` pictures, with `all_files` in the index; the folder of `settings` is for this run alone.
+
+    Files that cannot be read are left out. Raises BenchmarkError.
+    """
     batch_size = settings.extractor.batch_size
     with ExitStack() as stack:
         engine = stack.enter_context(Engine.open(settings, Catalog(settings.catalog_url)))
-        for _ in BulkAdder(settings, engine, "default").add(all_files):
-            pass
+        outcomes = BulkAdder(settings, engine, "default").add(all_files)
+        readable = [outcome.file for outcome in outcomes if outcome.status == "added"]
+        if not readable:
+            raise BenchmarkError("none of the files is a picture that can be read")
+        files = list(islice(cycle(readable), count))
+        data = [file.path.read_bytes() for file in files]
         usual = Usual.of(settings.extractor) if peers else None
         ms, port = timed(lambda: stack.enter_context(serving(settings)))
         results: list[Figures] = []
@@ -72,7 +77,7 @@ def search_by(clients: int) -> str:
 
 
 def crawl(port: int, data: list[bytes], collection: str) -> Figures:
-    """POST /add from another process, as many crawlers do; raises RuntimeError where a picture was accepted twice."""
+    """POST /add from another process, as many crawlers do; raises BenchmarkError where a picture was accepted twice."""
     distinct = list(dict.fromkeys(data))
     bodies = [
         json.dumps(
@@ -88,20 +93,27 @@ def crawl(port: int, data: list[bytes], collection: str) -> Figures:
     answers, seconds = load(port, "/add", bodies, CRAWLERS)
     accepted = [number // 2 for number, status, _ in answers if status == CREATED]
     if not accepted or len(accepted) > len(set(accepted)):
-        raise RuntimeError(f"{len(accepted)} of {len(bodies)} files accepted, {len(set(accepted))} different pictures")
+        raise BenchmarkError(
+            f"{len(accepted)} of {len(bodies)} files accepted, {len(set(accepted))} different pictures"
+        )
     return _told(f"/add with reject, {CRAWLERS} clients", answers, seconds)
 
 
 def load(port: int, path: str, bodies: list[str], clients: int) -> tuple[list[Answer], float]:
-    """Each of the bodies once, from a process with so many clients: the answers, and the seconds in all."""
+    """Each of the bodies once, from a process with so many clients: the answers, and the seconds in all.
+
+    Raises BenchmarkError where one is refused.
+    """
     orders = {"port": port, "path": path, "bodies": bodies, "clients": clients, "requests": len(bodies)}
     run = subprocess.run(  # noqa: S603  # nothing in the command comes from outside
         [sys.executable, str(ROOT / "scripts/load.py")],
         input=json.dumps(orders),
         stdout=subprocess.PIPE,
         text=True,
-        check=True,
+        check=False,
     )
+    if run.returncode:
+        raise BenchmarkError(f"POST {path} by {clients} clients failed; see above")
     told = json.loads(run.stdout)
     return told["answers"], told["seconds"]
 

@@ -1,9 +1,9 @@
 """An engine that runs pictures side by side gets each as it comes; others get those that come together."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event
-from time import sleep
+from time import monotonic, sleep
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,14 @@ class Held:
         return getattr(self._request, name)
 
 
+def until(is_so: Callable[[], bool]) -> None:
+    """Wait for it, not for ever."""
+    ends = monotonic() + 30
+    while not is_so():
+        assert monotonic() < ends
+        sleep(0.001)
+
+
 @pytest.mark.model
 def test_all_threads_work_on_one_picture_only_while_no_other_call_is_under_way() -> None:
     data, _ = MODELS["sscd_distilled"].read(ROOT / ".models")
@@ -80,16 +88,16 @@ def test_all_threads_work_on_one_picture_only_while_no_other_call_is_under_way()
         first = pool.submit(engine, one)
         assert held.begun.wait(30)
         long = pool.submit(engine, np.repeat(one, 4, axis=0))
-        while not engine._crowded_until:
-            sleep(0.001)
+        until(lambda: engine._calls == 2)
         held.let_go.set()
         vector = first.result(30)
         sleep(1.5 * CROWDED_S)
         other = pool.submit(engine, one)
-        sleep(0.05)
+        until(lambda: engine._calls == 2)
         for lane in lanes:
             engine._idle.put(lane)
         assert np.abs(other.result(30) - vector).max() == np.abs(long.result(30) - vector).max() == 0
+    assert np.abs(engine(one) - vector).max() == 0  # alone, a moment after it had company
     assert held.count == 1
     sleep(1.5 * CROWDED_S)
     assert np.abs(engine(one) - vector).max() == 0
