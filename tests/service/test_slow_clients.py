@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from retrieval.connection import SEND_S
 from tests.service.asking import body, small
 from tests.service.server import serving, until
 from tests.service.wire import dial, is_closed, many, post, read_reply, send
@@ -28,11 +29,11 @@ def server(tmp_path_factory):
         yield server
 
 
-def is_served(server):
+def is_served(server, within=QUICK_S):
     """Whether a client with manners gets its answer, soon."""
     began = time.monotonic()
     assert server.search(small(1))[0]["id"] == "1"
-    return time.monotonic() - began < QUICK_S
+    return time.monotonic() - began < within
 
 
 STALLS = {
@@ -100,7 +101,7 @@ def test_clients_that_do_not_read_their_answers_keep_nobody_waiting(server, path
     with many(server.url, 10 * THREADS, b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % path * 1000):
         for _ in range(4):
             time.sleep(0.5)
-            assert is_served(server)
+            assert is_served(server, within=SEND_S / 2)  # all that is answered takes its time, too
             assert server.get("/healthz") == {"status": "alive"}
     assert _resident_mb(server) < before + 3 * 10 * THREADS  # an answer each, not a thousand
 
