@@ -79,6 +79,7 @@ class ExtractorSettings(_Section):
     threads: int = Field(ge=0, le=1024)
     batch_size: int = Field(ge=1, le=1024)
     batch_wait_ms: float = Field(ge=0, le=1000)
+    recent: int = Field(ge=0, le=1_000_000)
     preprocess: PreprocessSettings
     parts: PartsSettings
     transform: RelaxedPath | None

@@ -22,6 +22,7 @@ from retrieval.errors import InputError
 from retrieval.keeping import kept_of
 from retrieval.payload import ImageSource
 from retrieval.picture import Picture, undecoded
+from retrieval.recent import RecentVectors
 from retrieval.room import Room
 from retrieval.settings import Settings
 from retrieval.turns import asking
@@ -103,6 +104,7 @@ class Reader:
         self._batcher = batcher
         self._store = store
         self._room = room
+        self._recent = RecentVectors(settings.extractor.recent)
         # More decoders than cores only take turns, and throw each other out of the caches.
         self._decoding = Room(os.cpu_count() or 1)
         self._readers = Dispatcher(READERS, lambda task: task.caller)
@@ -197,8 +199,11 @@ class Reader:
         with self._batcher.expect() as announced:
             picture = self._decoded(data, sha256, room)
             decoded = perf_counter()
-            with observing.timed("embed"):
-                vector = announced.embed(picture.image, meanwhile=lambda: picture.indeterminate)
+            vector = self._recent.of(sha256)
+            if vector is None:
+                with observing.timed("embed"):
+                    vector = announced.embed(picture.image, meanwhile=lambda: picture.indeterminate)
+                self._recent.keep(sha256, vector)
         decode_ms, embed_ms = 1e3 * (decoded - started), 1e3 * (perf_counter() - decoded)
         return Query(vector[None], data, picture, None, decode_ms, embed_ms)
 

@@ -78,7 +78,9 @@ def _measured(part: str, given: argparse.Namespace, found: list[ImageFile]) -> M
         up_to = int(given.peers_up_to) if given.peers else 0
         return index.measure(index.Plan([*map(int, given.sizes)], given.queries, up_to, given.store, given.keep))
     with tempfile.TemporaryDirectory() as folder:
-        settings = load_settings(given.config, data_dir=folder, server={"host": "127.0.0.1", "port": 0})
+        own = {"host": "127.0.0.1", "port": 0}
+        # Rounds ask about the same pictures again, and each is to be embedded.
+        settings = load_settings(given.config, data_dir=folder, server=own, extractor={"recent": 0})
         if part == "service":
             return service.measure(settings, found, given.pictures, given.rounds, given.peers)
         programs = files.programs(settings.extractor.name, given.config, given.peers, given.peer_python)

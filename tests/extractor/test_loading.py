@@ -16,7 +16,7 @@ from tests.corpus import photo
 from tests.extractor.samples import ROOT, settings
 
 OTHER_VECTORS = [{"size": 256}, {"engine": "onnxruntime"}, {"name": "sscd_distilled"}]
-SAME_VECTORS = [{"threads": 1}, {"batch_size": 1}, {"batch_wait_ms": 9.0}]
+SAME_VECTORS = [{"threads": 1}, {"batch_size": 1}, {"batch_wait_ms": 9.0}, {"recent": 0}]
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,14 @@ from tests.corpus import encoded, photo
 from tests.service.asking import body, jpeg, png
 
 
+@pytest.fixture(params=[True, False], ids=["testing", "serving"])
+def client(make_client, request):
+    """A service that remembers no vectors but those in its catalog."""
+    client = make_client(testing=request.param, extractor={"recent": 0})
+    client.application.extensions["service"].wait_until_ready()
+    return client
+
+
 @pytest.fixture
 def embedded(client, monkeypatch):
     """How many pictures the model was given so far: `len(embedded)`."""
