@@ -73,6 +73,10 @@ class OpenFile:
         check_pixels(self.size, bounds.max_pixels)
         check_pixels(_tile(self._opened), bounds.max_pixels)
 
+    def reduce(self, side: int) -> None:
+        """Where that saves work, as it does of a JPEG, `load` gives the picture smaller: at least `side` a side."""
+        self._opened.draft(None, (side, side))
+
     def load(self) -> Image.Image:
         """The picture, upright and in RGB. Raises BadImage, PictureTooLarge."""
         self._file.restart()
