@@ -3,14 +3,14 @@
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from checking.delivery import Checked, Original
+from checking.delivery import Checked, Original, Verdict
 
-MEANINGS = {
+MEANINGS: dict[Verdict, str] = {
     "new": "new",
     "exact": "exact copies",
     "identical": "identical",
@@ -50,13 +50,15 @@ def as_json(checked: Checked) -> dict[str, Any]:
     }
 
 
-def summary(counts: Counter[str], accepted: int, accepts: bool, seconds: float) -> str:
+def summary(results: Sequence[Checked], accepts: bool, seconds: float) -> str:
     """Counts, duration and rate, in a line."""
-    pictures = sum(counts.values())
+    counts = Counter(each.verdict for each in results)
     parts = [f"{counts[verdict]:,} {meaning}" for verdict, meaning in MEANINGS.items() if counts[verdict]]
     told = ", ".join(parts) or "nothing"
-    taken = f", {accepted:,} accepted" if accepts else ""
-    return f"{pictures:,} pictures: {told}{taken}; {seconds:.1f} s, {pictures / max(seconds, 1e-9):.1f} pictures/s"
+    taken = f", {sum(each.accepted for each in results):,} accepted" if accepts else ""
+    return (
+        f"{len(results):,} pictures: {told}{taken}; {seconds:.1f} s, {len(results) / max(seconds, 1e-9):.1f} pictures/s"
+    )
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Self, Unpack
 
 import requests
@@ -142,6 +143,15 @@ class Client:
     def image(self, image_id: str, collection: str = "default") -> Image:
         """A stored picture."""
         return decode(Image, self._transport.ask(asking.image("GET", image_id, collection)))
+
+    def picture(self, image_id: str, collection: str = "default") -> bytes:
+        """What the service keeps of a stored picture, a file: a thumbnail, by its settings, or the original.
+
+        Raises ServiceError with the slug "nothing-kept" where that is nothing.
+        """
+        asked = asking.image("GET", image_id, collection)
+        kept: bytes = self._transport.ask(replace(asked, headers={"Accept": "image/*"}))
+        return kept
 
     def images(self, collection: str = "default", page: int = 1000) -> Iterator[Image]:
         """All pictures of a collection, in the order of adding, asked for as they are needed."""

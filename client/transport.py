@@ -61,7 +61,7 @@ class Transport:
             self._session.close()
 
     def ask(self, request: Request) -> Any:
-        """The JSON of the answer, None where it has none.
+        """The JSON of the answer, bytes where it is a picture, None where there is nothing in it.
 
         Raises ServiceError, Unreachable, BadReply, UnreadableFile.
         """
@@ -135,6 +135,8 @@ def _read(answer: requests.Response) -> Any:
         raise BadReply(f"{answer.url} answers {answer.status_code}, to go to {answer.headers.get('Location')!r}")
     if not answer.content:
         return None
+    if answer.headers.get("Content-Type", "").startswith("image/"):
+        return answer.content
     try:
         return answer.json()
     except ValueError:

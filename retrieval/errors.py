@@ -59,6 +59,10 @@ class ResultGone(ServiceError):
     """The pages of an earlier answer are no longer kept."""
 
 
+class NothingKept(ServiceError):
+    """Of a picture that is asked for there is only its vector."""
+
+
 class IdTaken(ServiceError):
     """The id of a new picture is in use in its collection."""
 

@@ -15,6 +15,7 @@ Image.preinit()
 pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 MAGIC = 16  # bytes by which Pillow tells formats apart
 ORDER = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
+MEDIA_TYPES = {name: f"image/{name.lower()}" for name in ORDER}
 # Decoded in one call of a native library, which nothing but the end of its process can stop, or, BMP's run lengths, in
 # Python, while no other thread can run; the others come back to Pillow for every 64 kB of the file.
 ONE_CALL = ("WEBP", "BMP", "TIFF", "AVIF", "HEIF")

@@ -8,6 +8,7 @@ from index_store import (
     CatalogUnavailable,
     CollectionExists,
     FingerprintMismatch,
+    ImageRecord,
     StorageFull,
     UnknownCollection,
     UnknownImage,
@@ -17,12 +18,16 @@ from index_store import Job as JobRecord
 from retrieval import replies, stored_shapes
 from retrieval.bodies import Plain
 from retrieval.callers import caller
-from retrieval.errors import BadPayload, NotReady
+from retrieval.errors import BadPayload, NothingKept, NotReady
 from retrieval.fields import DEFAULT_COLLECTION, is_strict
+from retrieval.formats import MEDIA_TYPES
+from retrieval.keeping import THUMBNAIL_FORMAT
 from retrieval.openapi.operations import STORE, Text, operation
 from retrieval.problems import problem
 from retrieval.resource import Reply, ServiceResource
 from retrieval.schemas import CollectionQuery, ListQuery, NewCollection, NewJob, PatchCollection, PatchFields
+
+JSON = "application/json"
 
 
 class Images(ServiceResource):
@@ -44,16 +49,26 @@ class Image(ServiceResource):
     """One picture."""
 
     @operation(
-        "Describe a picture",
+        "Describe a picture; or, where `Accept` asks for `image/*`, send what is kept of it",
         query=CollectionQuery,
-        gives={200: stored_shapes.DescribedImage},
-        raises=(*STORE, UnknownCollection, UnknownImage),
+        gives={200: (stored_shapes.DescribedImage, *(Text(media, {}) for media in MEDIA_TYPES.values()))},
+        raises=(*STORE, UnknownCollection, UnknownImage, NothingKept),
     )
     def get(self, image_id: str, query: CollectionQuery) -> Reply:
         self.allow(query.collection)
         store = self.service.store
         image = store.image(query.collection, image_id)
+        accepted = request.accept_mimetypes
+        if max(accepted.quality(media) for media in MEDIA_TYPES.values()) > accepted.quality(JSON):
+            return self._kept(image)
         return replies.described_reply(query.collection, image, store.kept(query.collection, image_id))
+
+    def _kept(self, image: ImageRecord) -> Response:
+        kept = self.service.catalog.kept_picture(image.seq)
+        if kept is None:
+            raise NothingKept(f"nothing is kept of picture {image.id!r} but its vector; see `keep` in config.yaml")
+        media = MEDIA_TYPES[image.format if kept.kind == "original" else THUMBNAIL_FORMAT]
+        return Response(kept.data, content_type=media, headers={"Cache-Control": "private, no-cache"})
 
     @operation(
         "Replace a picture's metadata",

@@ -24,7 +24,6 @@ Exit status: 0 if all are new, 1 if not, 2 if the check could not be made, 130 i
 
 import argparse
 import sys
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -58,25 +57,51 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def check(given: argparse.Namespace) -> int:
     """Tell of every picture as it is found, and of all of them at the end. Raises ClientError, CheckFailed, OSError."""
-    started, counts, accepted = perf_counter(), Counter[str](), 0
+    started, results = perf_counter(), list[Checked]()
     with ExitStack() as stack:
         tellers = stack.enter_context(telling.files(given.csv, given.jsonl))
         client = stack.enter_context(_client(given))
         check = Check(client, stack.enter_context(_terms(given, client)))
         found = stack.enter_context(closing(check.run(delivered(given.folder, _passed_over))))
         for checked in _progress(given.folder, found):
-            counts[checked.verdict] += 1
-            accepted += checked.accepted
+            results.append(checked)
             for tell in tellers:
                 tell(checked)
             if given.all or checked.verdict != "new" or checked.detail:
                 _say(telling.line(checked))
-    print(telling.summary(counts, accepted, given.accept, perf_counter() - started), file=sys.stderr)
-    if accepted and _is_direct(given):
-        from checking.direct import rebuilt  # noqa: PLC0415
+        print(telling.summary(results, given.accept, perf_counter() - started), file=sys.stderr)
+        if given.html:
+            _report(given, client, results)
+    if given.accept and _is_direct(given):
+        _rebuild(given)
+    return 0 if all(checked.verdict == "new" for checked in results) else 1
 
-        print(rebuilt(given.config, given.data_dir, given.against), file=sys.stderr)
-    return 0 if counts.total() == counts["new"] else 1
+
+def _report(given: argparse.Namespace, client: Client, results: Sequence[Checked]) -> None:
+    from checking.report import Delivery, write_report  # noqa: PLC0415
+
+    where = str(given.data_dir or given.config) if _is_direct(given) else given.server
+    page = write_report(client, Delivery(given.folder, given.against, where), results, given.html)
+    print(f"report: {page}", file=sys.stderr)
+
+
+def _rebuild(given: argparse.Namespace) -> None:
+    from checking.direct import rebuilt  # noqa: PLC0415
+
+    print(rebuilt(given.config, given.data_dir, given.against), file=sys.stderr)
+
+
+def _can_report(folder: Path) -> str:
+    """What keeps a report from being written there, or nothing: said before the work and not after."""
+    try:
+        from reports.folder import ReportError, check_folder  # noqa: PLC0415
+    except ImportError as error:
+        return f"--html takes what the service takes: {error}"
+    try:
+        check_folder(folder)
+    except (ReportError, OSError) as error:
+        return str(error)
+    return ""
 
 
 @contextmanager
@@ -133,7 +158,7 @@ def _misuse(given: argparse.Namespace) -> str:
         return f"no such folder: {given.folder}"
     if given.accept and given.only_against:
         return "--accept compares the delivery with itself anyway: leave out --only-against"
-    return ""
+    return _can_report(given.html) if given.html else ""
 
 
 def _stop(message: str, status: int = 2) -> int:

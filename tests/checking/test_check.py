@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -159,6 +160,32 @@ def test_a_table_holds_no_formulas(run: Run, delivery: Path, tmp_path: Path) -> 
     row = rows["'=HYPERLINK(1).jpg"]
     assert (row["verdict"], row["of_collection"], row["of"]) == ("near", "masters", "2.png")
     assert 0.9 <= float(row["score"]) < 1
+
+
+def test_a_report_shows_both_of_a_pair(run: Run, delivery: Path, tmp_path: Path) -> None:
+    """The picture of the collection is what the service keeps of it."""
+    run("--html", str(tmp_path / "report"))
+    pages = "".join(page.read_text() for page in (tmp_path / "report").rglob("*.html"))
+    assert "2.png" in pages
+    assert "near.jpg" in pages
+    thumbnails = [Image.open(path) for path in (tmp_path / "report/thumbs").rglob("*.jpg")]
+    assert len(thumbnails) == 3 + len(EXPECTED) - 1  # those of the collection; all of the delivery but the broken one
+    shown = [thumbnail for thumbnail in thumbnails if alike(thumbnail, photo(2))]
+    assert len(shown) == 3  # the picture itself, and two copies
+
+
+def alike(one: Image.Image, other: Image.Image) -> bool:
+    small = [np.asarray(each.convert("RGB").resize((16, 12)), dtype=float) for each in (one, other)]
+    return float(abs(small[0] - small[1]).mean()) < 8
+
+
+def test_a_report_is_not_written_over_something_else(
+    where: list[str], delivery: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        check.main([str(delivery), "--against", "masters", *where, "--html", str(delivery)])
+    assert stopped.value.code == 2
+    assert str(delivery) in capsys.readouterr().err
 
 
 def test_links_in_a_circle_and_files_that_vanish_stop_nothing(run: Run, delivery: Path) -> None:

@@ -89,3 +89,39 @@ def test_files_are_kept_only_if_asked_for(serve, settings, tmp_path, files, kind
     build_index.index(settings(keep={"files": files, "pictures": "original"}), [tmp_path / "folder"], "default", False)
     found = serve().get("/images/one.jpg").json["kept"]
     assert (found and found["kind"]) == kind
+
+
+@pytest.mark.parametrize("accept", ["image/*", "image/avif,image/webp,*/*;q=0.8", "image/jpeg, application/json;q=0.5"])
+def test_what_is_kept_is_sent_to_who_asks_for_a_picture(serve, accept):
+    client = serve()
+    add(client, png(1), id="cats/one.png")
+    answer = client.get("/images/cats/one.png", headers={"Accept": accept})
+    assert (answer.status_code, answer.mimetype) == (200, "image/jpeg")
+    assert answer.data == kept(client, "cats/one.png").data
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("accept", [None, "*/*", "application/json", "application/json, image/*"])
+def test_who_asks_for_no_picture_gets_the_description(serve, accept):
+    client = serve()
+    add(client, png(1), id="one")
+    answer = client.get("/images/one", headers={"Accept": accept} if accept else {})
+    assert (answer.mimetype, answer.json["id"]) == ("application/json", "one")
+
+
+@pytest.mark.parametrize(("format", "media"), [("PNG", "image/png"), ("WEBP", "image/webp"), ("JPEG", "image/jpeg")])
+def test_an_original_is_sent_as_what_it_is(serve, format, media):
+    client = serve(pictures="original")
+    data = encoded(photo(1), format)
+    add(client, data, id="one")
+    answer = client.get("/images/one", headers={"Accept": "image/*"})
+    assert (answer.mimetype, answer.data) == (media, data)
+
+
+def test_where_nothing_is_kept_that_is_told(serve):
+    client = serve(pictures="nothing")
+    add(client, png(1), id="one")
+    answer = client.get("/images/one", headers={"Accept": "image/*"})
+    assert (answer.status_code, answer.json["type"]) == (404, "urn:imageretrieval:nothing-kept")
+    answer = client.get("/images/none", headers={"Accept": "image/*"})
+    assert (answer.status_code, answer.json["type"]) == (404, "urn:imageretrieval:unknown-image")
