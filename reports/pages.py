@@ -73,7 +73,7 @@ def _parts(items: Iterable[Item], pictures: Callable[[Item], int]) -> Iterator[l
 
 
 class Writer:
-    """Writes the pages of one report into a folder; `failed` says of which contents there are no thumbnails, and why."""
+    """Writes the pages of one report; `failed` says of which contents there are no thumbnails, and why."""
 
     def __init__(self, folder: Path, failed: dict[str, str], identity: str) -> None:
         self._folder = folder

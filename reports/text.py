@@ -64,7 +64,7 @@ def web_url(source: str) -> str | None:
 def size(count: int) -> str:
     """Bytes, in the largest unit that leaves at least 1 before the point: 999 bytes, 1.5 MB."""
     value, unit = float(count), UNITS[0]
-    for unit in UNITS:  # noqa: B007  # the last one holds whatever is left
+    for unit in UNITS:  # the last one holds whatever is left
         if value < 999.95 or unit == UNITS[-1]:
             break
         value /= 1000

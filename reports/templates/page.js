@@ -132,8 +132,9 @@
     next.focus({ preventScroll: true });
     next.scrollIntoView({ block: "start" });
   };
-  // Without a copy in focus, the one that is least sure: copies come with the closest first.
-  const focused = () => document.activeElement?.closest(".copy") || all(".copy", current() || groups()[0]).pop();
+  // Without a copy in focus, the one that is least sure, where the page says which that is.
+  const chosen = (group) => group && (one(".copy.doubt", group) || one(".copy", group));
+  const focused = () => document.activeElement?.closest(".copy") || chosen(current() || groups()[0]);
   const commands = {
     j: () => go(1), k: () => go(-1), n: () => turn("next"), p: () => turn("prev"),
     c: () => { const card = focused(); if (card) compare(card); },

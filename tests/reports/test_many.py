@@ -1,0 +1,65 @@
+"""A report of 10,000 groups stays one that people and browsers can go through."""
+
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+
+from cleaning.plan import Plan, PlannedGroup
+from reports.groups import write_groups
+from reports.pages import MOST_ITEMS
+from tests.reports.browser import browsing
+from tests.reports.html import page
+from tests.reports.plans import LIMITS, copy, jpeg, picture, plan
+
+GROUPS = 10_000
+
+
+def large_plan(folder: Path) -> Plan:
+    """Every file has bytes of its own."""
+    pictures = [jpeg(seed) for seed in range(20)]
+    groups = []
+    for number in range(GROUPS):
+        data = pictures[number % len(pictures)]
+        keeper = picture(folder / f"a/{number}.jpg", data + b"%d" % number)
+        near = copy(folder / f"b/{number}.jpg", data + b"copy %d" % number, score=0.5 + number % 499 / 1000)
+        groups.append(PlannedGroup(keeper=keeper, kept_for="oldest", copies=(near,)))
+    return plan(groups)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("many")
+    given = large_plan(folder)
+    started = perf_counter()
+    write_groups(given, folder / "report", LIMITS, quiet=True)
+    first = perf_counter() - started
+    write_groups(given, folder / "report", LIMITS, quiet=True)
+    assert perf_counter() - started - first < first / 1.5, "the second run has nothing to decode"
+    return folder / "report"
+
+
+@pytest.mark.slow
+def test_every_group_is_on_one_page_of_each_order(report: Path) -> None:
+    for slug in ("similar", "space"):
+        files = [report / f"pages/{slug}-{number}.html" for number in range(1, GROUPS // MOST_ITEMS + 1)]
+        found = [each.attributes["id"] for file in files for each in page(file).all("article")]
+        assert len(found) == len(set(found)) == GROUPS
+        assert max(file.stat().st_size for file in files) < 400_000
+    assert len(list((report / "pages").iterdir())) == 2 * GROUPS // MOST_ITEMS
+    assert (report / "index.html").stat().st_size < 50_000
+    assert len(list((report / "thumbs").rglob("*.jpg"))) == 2 * GROUPS
+
+
+@pytest.mark.slow
+def test_a_page_in_the_middle_opens_at_once_and_loads_what_is_in_sight(report: Path, tmp_path: Path) -> None:
+    with browsing(tmp_path) as browser:
+        browser.open(report / "pages/similar-50.html")
+        assert browser.run("return performance.getEntriesByType('navigation')[0].domInteractive") < 3000
+        browser.wait("return document.querySelector('.keeper img').naturalWidth")
+        assert (
+            browser.run("return [...document.images].filter(image => image.complete && image.naturalWidth).length")
+            < 100
+        )
+        browser.press("n")
+        browser.wait("return location.pathname.endsWith('/similar-51.html')")
