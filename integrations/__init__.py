@@ -1,0 +1,1 @@
+"""ImageRetrieval inside other people's programs."""
