@@ -31,6 +31,7 @@ import index_store
 from extractor import ExtractorError
 from index_store import Catalog, JobBoard, Reembedding, StoreError, Superseded
 from retrieval.bulk import BulkAdder, FileOutcome, ImageFile
+from retrieval.endings import ENDINGS
 from retrieval.engine import Engine
 from retrieval.errors import InputError
 from retrieval.fields import DEFAULT_COLLECTION
@@ -39,9 +40,6 @@ from retrieval.reembed import Reembedder
 from retrieval.schemas import NewCollection
 from retrieval.settings import BadSettings, Settings, load_settings
 
-# Other files in the folders are passed over in silence; the content decides what a picture is, not its name.
-ENDINGS = {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib"}
-ENDINGS |= {".tif", ".tiff", ".avif", ".heic", ".heif"}
 MEANINGS = {
     "added": "added",
     "known": "there already",
