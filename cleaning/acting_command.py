@@ -27,9 +27,9 @@ from cleaning.acting import apply_plan, header, pairs
 from cleaning.emptying import empty_quarantine
 from cleaning.finding_journals import find_journal, journal_of
 from cleaning.journal import Journal, JournalError
-from cleaning.places import Refused, Roots, keeping_times
+from cleaning.places import Refused, Roots
 from cleaning.plan import Plan, PlanError
-from cleaning.records import Action
+from cleaning.records import Action, Header
 from cleaning.undoing import Outcome, undo
 
 MOVED = "nothing is freed until the quarantine is emptied: --empty-quarantine {journal}"
@@ -123,7 +123,7 @@ def _apply(arguments: argparse.Namespace) -> Tally:
 
 
 def _undo(arguments: argparse.Namespace) -> Tally:
-    with Journal.open(_journal(arguments, arguments.undo)) as journal:
+    with Journal.open(*_journal(arguments, arguments.undo)) as journal:
         count = len(journal.units)
         tally = _tallied(undo(journal), count, "undo")
     _say(f"{tally.counts['done']:,} of {count:,} taken back, {tally.counts['refused']:,} could not be")
@@ -131,7 +131,7 @@ def _undo(arguments: argparse.Namespace) -> Tally:
 
 
 def _empty(arguments: argparse.Namespace) -> Tally:
-    with Journal.open(_journal(arguments, arguments.empty_quarantine)) as journal:
+    with Journal.open(*_journal(arguments, arguments.empty_quarantine)) as journal:
         count = len(journal.units)
         _confirm(f"{count:,} copies in the quarantine will be deleted for good", arguments.yes)
         tally = _tallied(empty_quarantine(journal), count, "empty")
@@ -186,16 +186,15 @@ def _default_journal(plan: Plan, quarantine: Path | None) -> Path:
     path = journal_of(plan, quarantine)
     if not quarantine:
         roots = Roots(plan.about.folders, plan.about.protected)
-        above = roots.folder(str(path.parent.parent))
-        with above as folder, keeping_times(folder), roots.folder(str(path.parent), make=True):
-            pass
+        with roots.folder(str(path.parent), make=True):
+            return path
     return path
 
 
-def _journal(arguments: argparse.Namespace, what: Path) -> Path:
+def _journal(arguments: argparse.Namespace, what: Path) -> tuple[Path, Header | None]:
     quarantine = Path(os.path.realpath(arguments.quarantine)) if arguments.quarantine else None
-    path: Path = arguments.journal or find_journal(what, quarantine)
-    return path.absolute()
+    path, new = (arguments.journal, None) if arguments.journal else find_journal(what, quarantine)
+    return path.absolute(), new
 
 
 def _confirm(what: str, is_sure: bool) -> None:

@@ -7,6 +7,7 @@ from cleaning.journal import JournalError
 from cleaning.places import QUARANTINE, Roots
 from cleaning.plan import FORMAT, Plan
 from cleaning.records import Header
+from cleaning.stashing import remove_place
 
 
 def journal_of(plan: Plan, quarantine: Path | None = None) -> Path:
@@ -24,18 +25,23 @@ def _place(new: Header, quarantine: Path | None) -> Path:
     raise JournalError("all folders of the plan are protected: nothing in them can be removed")
 
 
-def find_journal(what: Path, quarantine: Path | None = None) -> Path:
-    """By a journal, a plan, a quarantine, a run's folder in it, or a folder with one. Raises JournalError, OSError."""
+def find_journal(what: Path, quarantine: Path | None = None) -> tuple[Path, Header | None]:
+    """By a journal, a plan, a quarantine, a run's folder in it, or a folder with one; its header, if known.
+
+    Raises JournalError, PlanError, OSError.
+    """
     if what.is_dir():
-        return _in_folder(what.absolute())
+        return _in_folder(what.absolute()), None
     with what.open("rb") as file:
         start = file.read(4096)
     if FORMAT.encode() not in start:
-        return what
-    path = journal_of(Plan.read(what), quarantine)
+        return what, None
+    plan = Plan.read(what)
+    path = journal_of(plan, quarantine)
     if not path.exists():
+        remove_place(Roots(plan.about.folders), str(path.parent))  # of a run that was killed before it could begin
         raise JournalError(f"{what} was not applied, or was taken back: there is no {path}")
-    return path
+    return path, header(plan)
 
 
 def _in_folder(folder: Path) -> Path:

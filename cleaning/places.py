@@ -5,7 +5,7 @@ Only a plan's folders themselves may be reached through links, since people name
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -112,7 +112,7 @@ class Roots:
 
 def _descend(above: int, name: str, path: str, make: bool) -> tuple[int, bool]:
     if make:
-        _made(above, name)
+        make_folder(above, name)
     flags = os.O_DIRECTORY | os.O_NOFOLLOW
     try:
         return os.open(name, os.O_RDONLY | flags, dir_fd=above), True
@@ -124,30 +124,31 @@ def _descend(above: int, name: str, path: str, make: bool) -> tuple[int, bool]:
         raise Refused(f"{path} is {what}") from None
 
 
-def _made(above: int, name: str) -> None:
+def make_folder(above: int, name: str) -> None:
+    """Unless it is there. The time of the folder above stays: what we make for ourselves concerns nobody."""
+    before = os.fstat(above)
     try:
         os.mkdir(name, 0o700 if name == QUARANTINE else 0o777, dir_fd=above)
     except FileExistsError:
         return
+    put_time(above, before.st_mtime_ns)
     os.fsync(above)
 
 
-@contextmanager
-def keeping_times(folder: Folder) -> Iterator[None]:
-    """Its times are afterwards what they were: what is made or removed meanwhile is our own and no matter of others."""
-    before = os.fstat(folder.fd)
-    try:
-        yield
-    finally:
-        set_mtime(folder, before.st_mtime_ns)
+def remove_folder(above: int, name: str) -> None:
+    """Unless something is in it; the time of the folder above stays."""
+    before = os.fstat(above)
+    with suppress(OSError):
+        os.rmdir(name, dir_fd=above)
+        put_time(above, before.st_mtime_ns)
 
 
-def set_mtime(folder: Folder, mtime_ns: int) -> bool:
-    """Whether that could be done; it stays undone where the folder is not ours."""
-    found = os.fstat(folder.fd)
+def put_time(fd: int, mtime_ns: int) -> bool:
+    """Whether a folder's time could be set; it cannot where the folder is not ours."""
+    found = os.fstat(fd)
     try:
         if found.st_mtime_ns != mtime_ns:
-            os.utime(folder.fd, ns=(found.st_atime_ns, mtime_ns))
+            os.utime(fd, ns=(found.st_atime_ns, mtime_ns))
     except OSError:
         return False
     return True

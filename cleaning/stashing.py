@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cleaning.journal import Journal
 from cleaning.moving import PART
-from cleaning.places import QUARANTINE, Entry, Folder, Refused, Roots, keeping_times
+from cleaning.places import QUARANTINE, Entry, Refused, Roots, remove_folder
 from cleaning.records import Place
 
 
@@ -28,20 +28,12 @@ def stash_of(journal: Journal, entry: Entry, quarantine: str | None) -> str:
 
 
 def make_place(journal: Journal, place: str) -> None:
-    """Raises Refused, OSError."""
-    above = os.path.dirname(place)  # noqa: PTH120  # of any length
+    """Raises Refused."""
     try:
-        with journal.roots.folder(above) as folder, keeping_times(folder):
-            _make(journal, place)
+        with journal.roots.folder(f"{place}/{journal.header.run}", make=True):
+            return
     except OSError as error:
-        raise Refused(f"no quarantine can be made in {above}: {error.strerror}; --quarantine names another") from None
-
-
-def _make(journal: Journal, place: str) -> None:
-    with journal.roots.folder(place, make=True) as folder, keeping_times(folder):
-        run = journal.roots.folder(f"{place}/{journal.header.run}", make=True)
-        with run:
-            pass
+        raise Refused(f"no quarantine can be made in {place}: {error.strerror}; --quarantine names another") from None
 
 
 def place_of(journal: Journal, stash: str) -> str:
@@ -57,31 +49,25 @@ def tidy(journal: Journal) -> None:
     for place in journal.places:
         with suppress(Refused, OSError):
             _sweep(journal.roots, place, journal.header.run)
+        remove_place(journal.roots, place)
     if not journal.units and journal.path.name == f"{journal.header.run}.jsonl":
         journal.remove()
-    for place in {*journal.places, str(journal.path.parent)}:
-        if Path(place).name == QUARANTINE:
-            with suppress(Refused, OSError):
-                _remove(journal.roots, place)
+        remove_place(journal.roots, str(journal.path.parent))
+
+
+def remove_place(roots: Roots, place: str) -> None:
+    """Where it is one of ours, and empty."""
+    if Path(place).name == QUARANTINE:
+        with suppress(Refused, OSError), roots.folder(os.path.dirname(place)) as above:  # noqa: PTH120
+            remove_folder(above.fd, QUARANTINE)
 
 
 def _sweep(roots: Roots, place: str, run: str) -> None:
-    with roots.folder(place) as folder, keeping_times(folder):
+    with roots.folder(place) as folder:
         with roots.folder(f"{place}/{run}") as top:
             for _, folders, files, fd in os.fwalk(".", topdown=False, dir_fd=top.fd):
                 if PART in files:
                     os.unlink(PART, dir_fd=fd)
-                _rmdirs(fd, folders)
-        _rmdirs(folder.fd, [run])
-
-
-def _rmdirs(fd: int, names: list[str]) -> None:
-    for name in names:
-        with suppress(OSError):  # not empty, or a link
-            os.rmdir(name, dir_fd=fd)
-
-
-def _remove(roots: Roots, place: str) -> None:
-    above: Folder
-    with roots.folder(os.path.dirname(place)) as above, keeping_times(above):  # noqa: PTH120
-        _rmdirs(above.fd, [QUARANTINE])
+                for name in folders:
+                    remove_folder(fd, name)
+        remove_folder(folder.fd, run)

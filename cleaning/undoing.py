@@ -9,7 +9,7 @@ from typing import Literal
 from cleaning.journal import Journal, Unit
 from cleaning.linking import unlink_again
 from cleaning.moving import move_back
-from cleaning.places import Entry, Folder, Refused, set_mtime
+from cleaning.places import Entry, Folder, Refused, put_time
 from cleaning.records import Facts, Undoing, Undone
 from cleaning.seen import reason
 from cleaning.stashing import make_place, place_of, tidy
@@ -116,7 +116,7 @@ def _file_back(unit: Unit, entry: Entry, stash: Entry, was: Facts) -> str:
 
 def _time_back(folder: Folder, mtime_ns: int) -> str:
     sync(folder)
-    return "" if set_mtime(folder, mtime_ns) else f"{folder.path}: its time cannot be put back"
+    return "" if put_time(folder.fd, mtime_ns) else f"{folder.path}: its time cannot be put back"
 
 
 def _mtime(folder: Folder) -> int:
