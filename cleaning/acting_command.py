@@ -1,0 +1,228 @@
+"""Act on a plan, take that back, or delete for good what was set aside.
+
+    python -m cleaning.acting_command --apply PLAN        move the copies to a quarantine, or --action
+    python -m cleaning.acting_command --undo PLAN         put everything back; a journal or a folder will do, too
+    python -m cleaning.acting_command --empty-quarantine PLAN
+
+The exit status is 0 where all was done, 1 where something was passed over or could not be put back (each is told),
+2 where nothing could be begun, 130 after Ctrl-C and 143 after a request to end: what is under way is finished first,
+and the same command goes on from there.
+"""
+
+import argparse
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import get_args
+
+from tqdm import tqdm
+
+from cleaning.acting import apply_plan, header, pairs
+from cleaning.emptying import empty_quarantine
+from cleaning.finding_journals import find_journal, journal_of
+from cleaning.journal import Journal, JournalError
+from cleaning.places import Refused, Roots
+from cleaning.plan import Plan, PlanError
+from cleaning.records import Action, Header
+from cleaning.undoing import Outcome, undo
+
+MOVED = "nothing is freed until the quarantine is emptied: --empty-quarantine {journal}"
+ENDINGS = {
+    "quarantine": MOVED,
+    "hardlink": MOVED,
+    "reflink": "the copies share the blocks of their keepers; nothing about them changed, and there is nothing to undo",
+    "delete": "{freed:,} bytes freed; this cannot be undone",
+}
+
+
+class Declined(Exception):
+    """A person did not say yes."""
+
+
+@dataclass
+class Tally:
+    """What came of a run."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    bytes: int = 0
+    freed: int = 0
+    signal: int = 0
+
+    @property
+    def status(self) -> int:
+        return 128 + self.signal if self.signal else int(bool(self.counts["refused"] or self.counts["told"]))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Those of `run`; one of the first three is for the caller to require."""
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--apply", type=Path, metavar="PLAN", help="do what the plan says; again, to go on with it")
+    what.add_argument(
+        "--undo", type=Path, nargs="?", const=Path(), metavar="WHAT",
+        help="take back what was done: a plan, a journal, or a folder with a quarantine (default: this folder)",
+    )  # fmt: skip
+    what.add_argument(
+        "--empty-quarantine",
+        type=Path,
+        metavar="WHAT",
+        help="delete for good what --apply moved aside; named as for --undo",
+    )
+    parser.add_argument(
+        "--action", choices=get_args(Action), default="quarantine",
+        help="move copies aside (default), replace exact copies by hard links to their keepers, let them share their "
+        "keepers' blocks (reflink: btrfs, XFS), or delete them, which cannot be undone",
+    )  # fmt: skip
+    parser.add_argument(
+        "--quarantine", type=Path, metavar="DIR",
+        help="where copies go; default: .imageretrieval-quarantine in the plan's folders, on each file's file system",
+    )  # fmt: skip
+    parser.add_argument("--journal", type=Path, metavar="FILE", help="default: beside the quarantine")
+    parser.add_argument("--yes", action="store_true", help="do not ask before something is deleted for good")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what they say; the exit status."""
+    try:
+        if arguments.apply:
+            tally = _apply(arguments)
+        elif arguments.undo is not None:
+            tally = _undo(arguments)
+        else:
+            tally = _empty(arguments)
+    except (PlanError, JournalError, Refused, Declined, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:  # before anything was begun
+        return 130
+    if tally.signal:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+    return tally.status
+
+
+def _apply(arguments: argparse.Namespace) -> Tally:
+    plan = Plan.read(arguments.apply)
+    count = len(pairs(plan))
+    if arguments.action == "delete":
+        _confirm(f"{count:,} copies will be deleted for good, {plan.saves_bytes:,} bytes", arguments.yes)
+    quarantine = _quarantine(arguments)
+    path = (arguments.journal or _default_journal(plan, quarantine)).absolute()
+    with Journal.open(path, header(plan)) as journal:
+        outcomes = apply_plan(plan, journal, arguments.action, str(quarantine) if quarantine else None)
+        tally = _tallied(outcomes, count, arguments.action)
+    ending = ENDINGS[arguments.action].format(journal=path, freed=tally.freed)
+    done = tally.counts["done"] + tally.counts["before"]
+    _say(f"{done:,} of {count:,} copies done ({tally.bytes:,} bytes), {tally.counts['refused']:,} passed over")
+    _say(ending if done else "nothing was done")
+    return tally
+
+
+def _undo(arguments: argparse.Namespace) -> Tally:
+    with Journal.open(*_journal(arguments, arguments.undo)) as journal:
+        count = len(journal.units)
+        tally = _tallied(undo(journal), count, "undo")
+    _say(f"{tally.counts['done']:,} of {count:,} taken back, {tally.counts['refused']:,} could not be")
+    return tally
+
+
+def _empty(arguments: argparse.Namespace) -> Tally:
+    with Journal.open(*_journal(arguments, arguments.empty_quarantine)) as journal:
+        count = len(journal.units)
+        _confirm(f"{count:,} copies in the quarantine will be deleted for good", arguments.yes)
+        tally = _tallied(empty_quarantine(journal), count, "empty")
+    _say(f"{tally.counts['done']:,} of {count:,} deleted, {tally.freed:,} bytes freed; this cannot be undone")
+    return tally
+
+
+def _tallied(outcomes: Iterator[Outcome], count: int, what: str) -> Tally:
+    """With a progress bar; a signal is heeded between two outcomes."""
+    tally = Tally()
+    with _signals() as asked, tqdm(total=count, desc=what, unit="copy", dynamic_ncols=True) as bar:
+        for outcome in outcomes:
+            tally.counts[outcome.status] += 1
+            tally.counts["told"] += bool(outcome.reason)
+            tally.bytes += outcome.bytes
+            tally.freed += outcome.freed
+            if outcome.reason:
+                tqdm.write(_printable(f"{outcome.status}: {outcome.reason}"), file=sys.stderr)
+            bar.update()
+            if asked:
+                tally.signal = asked[0]
+                break
+    return tally
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Which of SIGINT and SIGTERM came meanwhile; what is under way is not broken off."""
+    asked: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        asked.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _quarantine(arguments: argparse.Namespace) -> Path | None:
+    if arguments.quarantine is None:
+        return None
+    if arguments.action == "delete":
+        raise Declined("--quarantine has no use where copies are deleted")
+    arguments.quarantine.mkdir(parents=True, exist_ok=True)
+    return Path(os.path.realpath(arguments.quarantine))
+
+
+def _default_journal(plan: Plan, quarantine: Path | None) -> Path:
+    path = journal_of(plan, quarantine)
+    if not quarantine:
+        roots = Roots(plan.about.folders, plan.about.protected)
+        with roots.folder(str(path.parent), make=True):
+            return path
+    return path
+
+
+def _journal(arguments: argparse.Namespace, what: Path) -> tuple[Path, Header | None]:
+    quarantine = Path(os.path.realpath(arguments.quarantine)) if arguments.quarantine else None
+    path, new = (arguments.journal, None) if arguments.journal else find_journal(what, quarantine)
+    return path.absolute(), new
+
+
+def _confirm(what: str, is_sure: bool) -> None:
+    if is_sure:
+        return
+    if not sys.stdin.isatty():
+        raise Declined(f"{what}: say --yes, or answer on a terminal")
+    if input(f"{what}. This cannot be undone. Type yes: ").strip() != "yes":
+        raise Declined("nothing was done")
+
+
+def _say(line: str) -> None:
+    print(_printable(line), file=sys.stderr)
+
+
+def _printable(line: str) -> str:
+    """Names that are not UTF-8, or have control characters, do no harm to a terminal."""
+    return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in line)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_arguments(parser)
+    arguments = parser.parse_args(argv)
+    if not arguments.apply and arguments.undo is None and not arguments.empty_quarantine:
+        parser.error("one of --apply, --undo and --empty-quarantine is needed")
+    return run(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
