@@ -109,10 +109,10 @@ def test_who_asks_for_no_picture_gets_the_description(serve, accept):
     assert (answer.mimetype, answer.json["id"]) == ("application/json", "one")
 
 
-@pytest.mark.parametrize(("format", "media"), [("PNG", "image/png"), ("WEBP", "image/webp"), ("JPEG", "image/jpeg")])
-def test_an_original_is_sent_as_what_it_is(serve, format, media):
+@pytest.mark.parametrize(("kind", "media"), [("PNG", "image/png"), ("WEBP", "image/webp"), ("JPEG", "image/jpeg")])
+def test_an_original_is_sent_as_what_it_is(serve, kind, media):
     client = serve(pictures="original")
-    data = encoded(photo(1), format)
+    data = encoded(photo(1), kind)
     add(client, data, id="one")
     answer = client.get("/images/one", headers={"Accept": "image/*"})
     assert (answer.mimetype, answer.data) == (media, data)
