@@ -27,7 +27,7 @@ stop:  ## stop what `make run` started
 test: setup .venv/.dev  ## lint, type-check, run every test
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy app.py extractor index_store retrieval scripts test_script evaluation cleaning
+	.venv/bin/mypy app.py extractor index_store retrieval scripts test_script evaluation cleaning reports
 	.venv/bin/python -m pytest -n 2 -m "$(QUICK)"
 	.venv/bin/python -m pytest -n 2 --dist loadscope -m "not ($(QUICK))"
 	.venv/bin/python -m pytest -n 2 -m "not model and not any_extractor and not slow" --extractor resnet tests/service
