@@ -23,14 +23,18 @@ WORKDIR /app
 COPY --from=build /app/.venv ./.venv
 COPY --from=build /app/.models ./.models
 COPY LICENSE app.py config.yaml ./
+COPY checking ./checking
+COPY cleaning ./cleaning
+COPY client ./client
 COPY evaluation ./evaluation
 COPY extractor ./extractor
 COPY index_store ./index_store
+COPY reports ./reports
 COPY retrieval ./retrieval
 COPY scripts ./scripts
 ENV PATH=/app/.venv/bin:$PATH
 # Nothing can be written beside the code at run time, so it is compiled here.
-RUN python -m compileall -q app.py evaluation extractor index_store retrieval scripts
+RUN python -m compileall -q app.py cleaning evaluation extractor index_store reports retrieval scripts
 ENV PYTHONDONTWRITEBYTECODE=1 \
     IMAGERETRIEVAL__DATA_DIR=/data \
     IMAGERETRIEVAL__SERVER__HOST=0.0.0.0 \

@@ -1,6 +1,7 @@
 """What a check of a delivery found, as the report takes it."""
 
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,6 +9,7 @@ from typing import Literal
 
 from reports.thumbnails import CallSource, FileSource, Source
 
+SHA256 = re.compile("[0-9a-f]{64}")
 Verdict = Literal["new", "exact", "identical", "near", "indeterminate", "unreadable"]
 
 
@@ -43,7 +45,9 @@ class Shown:
     def key(self) -> str:
         """Of its content, 64 hexadecimal digits; of where it is, while that is not known."""
         known = (self.path, self.collection, self.id, self.source)
-        return self.sha256 or hashlib.sha256(repr(known).encode("utf-8", "backslashreplace")).hexdigest()
+        if self.sha256 and SHA256.fullmatch(self.sha256):  # it names a file, and comes from who knows where
+            return self.sha256
+        return hashlib.sha256(repr(known).encode("utf-8", "backslashreplace")).hexdigest()
 
     @property
     def sources(self) -> tuple[Source, ...]:

@@ -1,6 +1,6 @@
 """A picture's bytes -> its thumbnail, a small JPEG file.
 
-Not WebP: of 256 pixels, it saves a quarter of the bytes for ten times the time (docs/reports.md).
+Not WebP: of 256 pixels, it saves a quarter of the bytes for eight times the time (docs/reports.md).
 """
 
 import hashlib

@@ -100,13 +100,18 @@
     button("flip").setAttribute("aria-pressed", "true");
   };
   const beside = () => { pair.classList.remove("flip"); button("flip").setAttribute("aria-pressed", "false"); };
+  const leave = () => {
+    dialog.close();
+    one(".open", copies[at]).focus(); // at once: the event of closing comes after the next key
+  };
   if (dialog) {
     button("previous").addEventListener("click", () => step(-1));
     button("following").addEventListener("click", () => step(1));
     button("flip").addEventListener("click", () => (pair.classList.contains("flip") ? beside() : flip()));
-    button("close").addEventListener("click", () => dialog.close());
+    button("close").addEventListener("click", leave);
     button("mark")?.addEventListener("change", (event) => { mark(one(".mark input", copies[at]).value, event.target.checked); });
-    dialog.addEventListener("close", () => { beside(); copies[at]?.querySelector(".open").focus(); });
+    dialog.addEventListener("cancel", (event) => { event.preventDefault(); leave(); });
+    dialog.addEventListener("close", beside);
     for (const link of all("a.open")) {
       link.addEventListener("click", (event) => {
         if (event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -142,7 +147,7 @@
   };
   const comparing = {
     ArrowLeft: () => step(-1), ArrowRight: () => step(1), j: () => step(1), k: () => step(-1), f: flip, s: beside,
-    c: () => dialog.close(), x: () => { const box = button("mark"); if (box && !box.parentElement.hidden) box.click(); },
+    c: leave, x: () => { const box = button("mark"); if (box && !box.parentElement.hidden) box.click(); },
   };
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || !listening?.checked) return;

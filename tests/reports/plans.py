@@ -25,8 +25,8 @@ def put(path: Path | bytes, data: bytes) -> dict[str, Any]:
     return {"path": str(place), "size": facts.st_size, "mtime_ns": facts.st_mtime_ns, "sha256": digest}
 
 
-def jpeg(seed: int) -> bytes:
-    return encoded(photo(seed, (96, 72)), "JPEG")
+def jpeg(seed: int, size: tuple[int, int] = (96, 72)) -> bytes:
+    return encoded(photo(seed, size), "JPEG")
 
 
 def picture(path: Path | bytes, data: bytes, **facts: Any) -> PlannedPicture:

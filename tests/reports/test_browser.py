@@ -113,7 +113,7 @@ def test_marked_copies_are_remembered_saved_and_held(browser: Browser, tmp_path:
     given = odd_names(tmp_path)
     page = written(tmp_path, given)
     browser.open(page)
-    browser.press("j", "c", "ArrowLeft", "x", "Escape", "Tab", "x")
+    browser.press("j", "c", "ArrowLeft", "x", "Escape", "Tab", "Tab", "x")
     assert browser.run("return document.querySelector('#bar').textContent").split()[:2] == ["2", "copies"]
     browser.open(page.with_name("space-1.html"))
     assert len(browser.run("return [...document.querySelectorAll('.copy.marked')].map(each => each.id)")) == 2

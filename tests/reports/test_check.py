@@ -82,6 +82,13 @@ def test_what_others_say_of_their_pictures_is_hostile(tmp_path: Path) -> None:
     assert not any(each.attributes["href"].startswith("javascript") for each in page.all("a"))
 
 
+def test_a_digest_that_is_none_names_no_file(tmp_path: Path) -> None:
+    evil = Shown(id="a", collection="masters", sha256="../../../../evil", thumbnail=lambda: jpeg(1))
+    page = report(tmp_path, Checked(evil, "new"))["pages/new-1.html"]
+    assert ".." not in page.one("main").one("img").attributes["src"].removeprefix("../")
+    assert not list(tmp_path.rglob("*evil*"))
+
+
 def test_a_picture_that_repeats_hundreds_shows_some(tmp_path: Path) -> None:
     picture = shown(tmp_path / "1.jpg", 1)
     made = report(tmp_path, Checked(picture, "near", (Match(picture, "near", 0.9),) * 300))

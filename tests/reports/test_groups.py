@@ -8,11 +8,9 @@ import re
 from itertools import pairwise
 from pathlib import Path
 
-import pytest
-
 from cleaning.plan import Copy, Plan, PlannedGroup, Trouble
 from reports.groups import write_groups
-from reports.pages import MOST_ITEMS, MOST_PICTURES, UNFOLDED, paged
+from reports.pages import MOST_ITEMS, UNFOLDED
 from tests.corpus import encoded, photo
 from tests.reports.html import Element, pages, path_of
 from tests.reports.plans import LIMITS, copy, jpeg, picture, plan, sidecar, simple
@@ -220,24 +218,6 @@ def test_the_rest_of_a_large_group_is_folded_away(tmp_path: Path) -> None:
     copies = [copy(tmp_path / f"{n}.jpg", jpeg(2), "exact", 1) for n in range(UNFOLDED + 10)]
     group = report(tmp_path, one_group(tmp_path, *copies))[FIRST].one("article")
     assert "10 more copies" in group.text and len(group.one("details").all("li", class_="copy")) == 10
-
-
-@pytest.mark.parametrize(
-    ("sizes", "parts"),
-    [
-        ([], []),
-        ([2] * 5, [5]),
-        ([2] * 101, [100, 1]),
-        ([9999], [1]),
-        ([150, 150, 150, 2], [2, 2]),
-        ([2, 9999, 2], [1, 1, 1]),
-    ],
-)
-def test_pages_have_room_for_so_much(sizes: list[int], parts: list[int]) -> None:
-    made = paged("x", "X", sizes, lambda size: size)
-    assert [len(page.items) for page in made] == parts
-    assert [(page.number, page.last) for page in made] == [(n, len(parts)) for n in range(1, len(parts) + 1)]
-    assert all(len(page.items) == 1 or sum(page.items) <= MOST_PICTURES for page in made)
 
 
 def test_a_second_run_makes_no_thumbnail_again(tmp_path: Path) -> None:
