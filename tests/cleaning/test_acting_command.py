@@ -94,6 +94,13 @@ def test_something_passed_over_is_status_1(top: Path, plan: Path) -> None:
     assert "1 of 2 copies done (7 bytes), 1 passed over" in done.stderr
 
 
+@pytest.mark.parametrize("folder", ["relative", "/\ud800"])
+def test_a_plan_of_impossible_folders_is_status_2(top: Path, folder: str) -> None:
+    plan = plan_of(Path(folder), group(top / "kept.jpg", top / "a" / "copy.jpg"))
+    done = run("--apply", store(top.parent / "plan.json", plan))
+    assert (done.returncode, "Traceback" in done.stderr, len(done.stderr.splitlines())) == (2, False, 1)
+
+
 @pytest.mark.parametrize("content", [None, "{}", "nonsense", '{"format": "imageretrieval-plan/1"}'])
 def test_what_is_no_plan_is_status_2(tmp_path: Path, content: str | None) -> None:
     if content is not None:
