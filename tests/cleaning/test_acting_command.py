@@ -158,6 +158,7 @@ def test_deleting_says_that_it_is_for_good(plan: Path) -> None:
     assert "cannot be undone" in run("--help").stdout.replace("\n", " ").replace("  ", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interrupted_between_two_copies_it_goes_on_later(tmp_path: Path, number: int, status: int) -> None:
     top = tmp_path / "top"
