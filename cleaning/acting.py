@@ -10,23 +10,28 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 from cleaning import linux
 from cleaning.journal import Journal, JournalError
 from cleaning.linking import link_instead
 from cleaning.moving import facts, move_aside
 from cleaning.places import Entry, Refused
-from cleaning.plan import Copy, Plan, PlannedGroup
+from cleaning.plan import Copy, Plan, PlanError, PlannedGroup
 from cleaning.records import Action, Done, Dropping, Facts, Header, Intent, Kept
 from cleaning.seen import Seen, reason, verified
 from cleaning.stashing import stash_of, tidy
-from cleaning.undoing import Outcome, recover, sync, take_back, taken_back
+from cleaning.undoing import Outcome, Status, recover, sync, take_back, taken_back
 
 
 def header(plan: Plan) -> Header:
-    """Of the journal of a plan: another plan, even one cut by a line, is another run."""
+    """Of the journal of a plan: another plan, even one cut by a line, is another run. Raises PlanError."""
     content = json.dumps(plan.model_dump(mode="python"), default=str)
     run = f"{plan.about.made_at:%Y%m%d-%H%M%S}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
-    return Header(run=run, folders=plan.about.folders, protected=plan.about.protected)
+    try:
+        return Header(run=run, folders=plan.about.folders, protected=plan.about.protected)
+    except ValidationError as error:
+        raise PlanError(f"the plan's folders: {error.errors()[0]['msg']}") from None
 
 
 def apply_plan(
@@ -69,7 +74,7 @@ class _Acting:
     quarantine: str | None
 
     def act(self, number: int, group: PlannedGroup, copy: Copy) -> Outcome:
-        if number in self.journal.units and (outcome := self._finished(number)):
+        if number in self.journal.units and (outcome := self._finished(number, copy)):
             return outcome
         try:
             with ExitStack() as held:
@@ -77,7 +82,7 @@ class _Acting:
         except (Refused, OSError, UnicodeEncodeError) as error:
             told = str(error) if isinstance(error, Refused) else f"{copy.path}: {reason(error)}"
             return Outcome(copy.path, "refused", told + self._rolled_back(number))
-        return self._outcome(number)
+        return self._outcome(number, copy)
 
     def _held(self, held: ExitStack, group: PlannedGroup, copy: Copy) -> _Held:
         keeper = held.enter_context(verified(self.journal.roots, group.keeper))
@@ -115,7 +120,7 @@ class _Acting:
             Done(unit=number, folders={path: os.fstat(folder.fd).st_mtime_ns for path, folder in folders.items()})
         )
 
-    def _finished(self, number: int) -> Outcome | None:
+    def _finished(self, number: int, copy: Copy) -> Outcome | None:
         """What becomes of a unit that an earlier run had begun; None where it is to be begun again."""
         unit = self.journal.units[number]
         if unit.stage in ("begun", "undoing"):
@@ -125,8 +130,8 @@ class _Acting:
             with ExitStack() as held:
                 drop(tuple(held.enter_context(self.journal.roots.entry(each.stash)) for each in unit.intent.files))
             self.journal.write(Done(unit=number, folders={}))
-            return self._outcome(number)
-        return Outcome(unit.intent.path, "before", bytes=sum(each.size for each in unit.intent.files))
+            return self._outcome(number, copy)
+        return self._outcome(number, copy, "before")
 
     def _rolled_back(self, number: int) -> str:
         """Companions stay with their picture: what was done of a unit is taken back. What cannot be, in words."""
@@ -139,10 +144,11 @@ class _Acting:
             told = str(error)
         return f"; {told}" if told else ""
 
-    def _outcome(self, number: int) -> Outcome:
+    def _outcome(self, number: int, copy: Copy, status: Status = "done") -> Outcome:
+        """Reflinks are not counted as freed: who else has the blocks is not known."""
         files = self.journal.units[number].intent.files
         freed = sum(each.size for each in files if each.links == 1) if self.action == "delete" else 0
-        return Outcome(self.journal.units[number].intent.path, "done", "", sum(each.size for each in files), freed)
+        return Outcome(copy.path, status, "", sum(each.size for each in files) or copy.size, freed)
 
 
 def _check(action: Action, keeper: Seen, files: tuple[Seen, ...]) -> None:

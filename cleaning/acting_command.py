@@ -95,8 +95,8 @@ def run(arguments: argparse.Namespace) -> int:
             tally = _undo(arguments)
         else:
             tally = _empty(arguments)
-    except (PlanError, JournalError, Refused, Declined, OSError) as error:
-        print(error, file=sys.stderr)
+    except (PlanError, JournalError, Refused, Declined, OSError, UnicodeEncodeError) as error:
+        _say(str(error))
         return 2
     except KeyboardInterrupt:  # before anything was begun
         return 130
@@ -202,7 +202,8 @@ def _confirm(what: str, is_sure: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise Declined(f"{what}: say --yes, or answer on a terminal")
-    if input(f"{what}. This cannot be undone. Type yes: ").strip() != "yes":
+    print(f"{what}. This cannot be undone. Type yes: ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip() != "yes":
         raise Declined("nothing was done")
 
 

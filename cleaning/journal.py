@@ -57,6 +57,7 @@ class Journal:
         self.header = header
         self.units: dict[int, Unit] = {}
         self.places: dict[str, None] = {}
+        self.roots = Roots(header.folders, header.protected)
         self._fd = fd
         self._end = 0
 
@@ -90,10 +91,6 @@ class Journal:
             journal._append(header)
             _sync_folder(path.parent)
         return journal
-
-    @property
-    def roots(self) -> Roots:
-        return Roots(self.header.folders, self.header.protected)
 
     def write(self, event: Event) -> None:
         """On the disk when this returns. Raises JournalError: then it is as if it had not been written."""

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 REPOSITORY = Path(__file__).parents[2]
 OURS = str(REPOSITORY / "cleaning")
-# between these two neighbouring calls the time of a folder that holds a quarantine is known to nobody else: told in docs
+# between two neighbouring calls in these the time of the folder above is known to nobody else: docs tell
 SPARED = {"make_folder", "remove_folder", "put_time"}
 
 

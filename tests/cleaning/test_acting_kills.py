@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from cleaning.plan import Plan
 from tests.cleaning.killed import REPOSITORY, Order, Server
 from tests.cleaning.trees import Snapshot, copy, group, plan_of, settle, snapshot, store, write
 from tests.disk import mounted
@@ -139,7 +138,10 @@ def _size_of_journal(scene: Scene) -> int:
 
 def _journal(scene: Scene) -> int:
     folders = [scene.top / ".imageretrieval-quarantine", scene.plan.parent / "elsewhere"]
-    return sum(path.stat().st_size for folder in folders for path in folder.glob("*.jsonl"))
+    try:
+        return sum(path.stat().st_size for folder in folders for path in folder.glob("*.jsonl"))
+    except FileNotFoundError:  # it was just removed: all is taken back
+        return 0
 
 
 def _command(arguments: list[str]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from cleaning.acting import apply_plan, header
 from cleaning.journal import Journal
-from cleaning.plan import About, Companion, Copy, Plan, PlannedFile, PlannedGroup, PlannedPicture, write_plan
+from cleaning.plan import About, Companion, Copy, Plan, PlannedGroup, PlannedPicture, write_plan
 from cleaning.records import Action
 from cleaning.undoing import Outcome, undo
 
@@ -34,14 +34,14 @@ def settle(top: Path, age: int = 7) -> Path:
 
 
 def snapshot(top: Path) -> Snapshot:
-    """By relative path: kind, permissions, owner, mtime (ns), and of files size, SHA-256, links, extended attributes."""
+    """By relative path: kind, permissions, owner, mtime (ns), and of files size, SHA-256, links, attributes."""
     return {os.path.relpath(path, top): _described(path) for path in _below(top)}
 
 
 def _below(top: Path) -> Iterator[str]:
     yield str(top)
     for folder, folders, files in os.walk(top):
-        yield from (os.path.join(folder, name) for name in folders + files)
+        yield from (f"{folder}/{name}" for name in folders + files)
 
 
 def _described(path: str) -> tuple[Any, ...]:
@@ -61,7 +61,7 @@ def _described(path: str) -> tuple[Any, ...]:
 
 
 def planned(path: Path | str) -> dict[str, Any]:
-    content, found = Path(path).read_bytes(), os.stat(path)
+    content, found = Path(path).read_bytes(), Path(path).stat()
     digest = hashlib.sha256(content).hexdigest()
     return {"path": str(path), "size": len(content), "mtime_ns": found.st_mtime_ns, "sha256": digest}
 
@@ -114,7 +114,3 @@ def acted(plan: Plan, journal: Path, action: Action = "quarantine", quarantine: 
 def undone(journal: Path) -> list[Outcome]:
     with Journal.open(journal) as opened:
         return list(undo(opened))
-
-
-def exists(planned_file: PlannedFile) -> bool:
-    return os.path.lexists(planned_file.path)
