@@ -115,6 +115,7 @@ def test_against_other_collections(client, home):
     client.add(jpeg(1), collection=f"{home[:50]}-masters", id="m")
     added = client.add(jpeg(1, 60), collection=home, on_duplicate="reject", against=[f"{home[:50]}-masters"])
     assert (added.best.collection, added.best.id) == (f"{home[:50]}-masters", "m")
+    assert isinstance(client.add(jpeg(1, 60), collection=home, on_duplicate="reject", against=()), Added)
 
 
 def test_one_picture_that_nothing_comes_of_raises(client, home, tmp_path):
