@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
+import requests
 
 from client import (
     Added,
@@ -264,8 +265,8 @@ def test_a_netrc_is_no_business_of_ours(proxy, monkeypatch, tmp_path):
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login a password b\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.delenv("IMAGERETRIEVAL_API_KEY", raising=False)
-    with Client(proxy.url) as client:
-        client.collections.list()
+    with requests.Session() as session:  # one that would look there
+        Client(proxy.url, session=session).collections.list()
     assert "Authorization" not in proxy.seen[0][3]
 
 
