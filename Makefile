@@ -70,7 +70,7 @@ clean:  ## remove what setup made; data/ stays
 	@$(PIP) install -r requirements-benchmark.txt
 	@touch $@
 
-.venv/.dev: .venv/.torch .venv/.benchmark requirements-dev.txt
+.venv/.dev: .venv/.torch .venv/.benchmark requirements-scrapy.txt requirements-dev.txt
 	@echo "installing linter, type checker and test runner into .venv ..."
 	@$(PIP) install -r requirements-dev.txt
 	@touch $@

@@ -14,8 +14,8 @@ Ask = Callable[[Request], Any]
 
 
 def given(**fields: Any) -> dict[str, Any]:
-    """Those of the fields that are not None."""
-    return {name: value for name, value in fields.items() if value is not None}
+    """Those of the fields that are not None; no names at all, as of `against`, are left out, too."""
+    return {name: value for name, value in fields.items() if value is not None and value not in ((), [])}
 
 
 def items(

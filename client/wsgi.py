@@ -40,9 +40,8 @@ class WsgiAdapter(BaseAdapter):
         try:
             reply.begin(self._app(_environ(request, body), reply.start))
         except Exception:
-            if body.error is not None:
-                raise body.error from None
-            log.exception("the application failed to answer %s %s", request.method, request.url)
+            if body.error is None:
+                log.exception("the application failed to answer %s %s", request.method, request.url)
             reply = _Reply.of_failure()
         if body.error is not None:
             reply.close()

@@ -29,11 +29,12 @@ class Result(TypedDict, total=False):
 def result_of(url: str, own_id: str, outcome: Added | Duplicate | Queued | Failure | None) -> Result:
     """Of an answer of the service, None where there is none.
 
-    What was added by an earlier try, or before the crawl was interrupted, is new and no duplicate of itself.
+    own_id: is of this crawl, URL and bytes alone. So what has it was added by an earlier try, or before the crawl was
+            interrupted: it is new, and no duplicate of itself.
     """
     if outcome is None:
         return {"url": url, "status": "unchecked", "detail": "the service could not be asked"}
-    if isinstance(outcome, Failure):
+    if isinstance(outcome, Failure) and outcome.slug != "id-taken":
         return {"url": url, "status": "failed", "detail": outcome.detail}
     if isinstance(outcome, Duplicate) and all(match.id != own_id for match in outcome.matches):
         told = _told(outcome.best)

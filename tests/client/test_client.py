@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
+import requests
 
 from client import (
     Added,
@@ -115,6 +116,7 @@ def test_against_other_collections(client, home):
     client.add(jpeg(1), collection=f"{home[:50]}-masters", id="m")
     added = client.add(jpeg(1, 60), collection=home, on_duplicate="reject", against=[f"{home[:50]}-masters"])
     assert (added.best.collection, added.best.id) == (f"{home[:50]}-masters", "m")
+    assert isinstance(client.add(jpeg(1, 60), collection=home, on_duplicate="reject", against=()), Added)
 
 
 def test_one_picture_that_nothing_comes_of_raises(client, home, tmp_path):
@@ -263,8 +265,8 @@ def test_a_netrc_is_no_business_of_ours(proxy, monkeypatch, tmp_path):
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login a password b\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.delenv("IMAGERETRIEVAL_API_KEY", raising=False)
-    with Client(proxy.url) as client:
-        client.collections.list()
+    with requests.Session() as session:  # one that would look there
+        Client(proxy.url, session=session).collections.list()
     assert "Authorization" not in proxy.seen[0][3]
 
 

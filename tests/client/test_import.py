@@ -23,8 +23,8 @@ REFUSED = {
 
 def test_it_is_imported_without_the_server():
     code = ALONE.format(refused=REFUSED)
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True)
     assert "requests" in done.stdout.split()
     assert not REFUSED & set(done.stdout.split())
 
