@@ -30,7 +30,7 @@ class HeldPairs:
         """Pairs among the contents (N,) by place, and which of these are new (N,) and in none of the pairs yet."""
         fresh = np.ones(len(hashes), np.bool_)
         try:
-            with np.load(self.path, allow_pickle=False) as file:
+            with self.path.open("rb") as data, np.load(data, allow_pickle=False) as file:
                 held, left, right, scores = (file[name] for name in ("digests", "left", "right", "scores"))
             place_of = {digest.tobytes(): place for place, digest in enumerate(_digests(hashes))}
             places = np.array([place_of.get(digest.tobytes(), -1) for digest in held], np.int64)

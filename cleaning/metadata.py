@@ -1,7 +1,8 @@
 """What a picture file says besides its pixels: when, where and with what it was taken; and whether it moves."""
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 from PIL import Image
@@ -10,6 +11,8 @@ from PIL.ExifTags import GPS, IFD, Base
 MOST = 200  # characters of a value
 BLOB = 1 << 20
 HEADER = b"Exif\0\0"
+ORDERS = {b"II*\0": "<", b"MM\0*": ">"}  # how TIFF's header begins, and what it says of numbers
+NO_OFFSET = bytes(4)  # between the beginning of an item and TIFF's header, in AVIF
 MAIN = ("ImageDescription", "Make", "Model", "Artist", "Copyright")
 TAKEN = ("DateTimeOriginal", "LensModel")
 
@@ -31,7 +34,7 @@ def facts_of(data: bytes, form: str) -> dict[str, str]:
 def moves(data: bytes, form: str) -> bool:
     """Whether there are frames or pages behind the first, which is all that is compared."""
     tests: dict[str, Callable[[bytes], bool]] = {
-        "GIF": lambda data: data.count(b"\x21\xf9\x04") > 1,
+        "GIF": lambda data: sum(1 for _ in islice(_gif_frames(data), 2)) > 1,
         "PNG": lambda data: b"acTL" in data[: 1 << 16],
         "WEBP": lambda data: b"ANIM" in data[:64],
         "TIFF": _has_pages,
@@ -45,8 +48,9 @@ def _blob(data: bytes, form: str) -> bytes:
         return data
     if form in ("PNG", "WEBP"):
         return _chunk(data, form)
-    start = data.find(HEADER)
-    return data[start + len(HEADER) : start + BLOB] if start >= 0 else b""
+    places = [data.find(before + order) + len(before) for before in (HEADER, NO_OFFSET) for order in ORDERS]
+    found = next((place for place in places if data[place : place + 4] in ORDERS), None)
+    return b"" if found is None else data[found : found + BLOB]
 
 
 def _chunk(data: bytes, form: str) -> bytes:
@@ -94,7 +98,7 @@ def _degrees(parts: Any) -> float:
 
 def _has_pages(data: bytes) -> bool:
     """Whether a TIFF's first directory names a next one."""
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
+    order = ORDERS.get(data[:4])
     if order is None:
         return False
     try:
@@ -104,3 +108,23 @@ def _has_pages(data: bytes) -> bool:
     except struct.error:
         return False
     return bool(following)
+
+
+def _gif_frames(data: bytes) -> Iterator[int]:
+    """Where each frame begins; the last that can be followed if the file is damaged."""
+    place = 13 + _palette(data, 10)
+    while data[place : place + 1] in (b"!", b","):
+        if data[place : place + 1] == b",":
+            yield place
+            place += 11 + _palette(data, place + 9)
+        else:
+            place += 2
+        while length := (data[place] if place < len(data) else 0):
+            place += 1 + length
+        place += 1
+
+
+def _palette(data: bytes, place: int) -> int:
+    """Bytes of the palette that the flags at `place` announce."""
+    flags = data[place] if place < len(data) else 0
+    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0

@@ -61,9 +61,8 @@ def _of_block(vectors: Vectors, fresh: NDArray[np.bool_], rows: Places, least: f
         if new.all() and columns[-1] <= rows[0]:
             continue  # met from the other side
         scores = block @ vectors[columns].astype(np.float32).T
-        # A pair of two fresh ones is met twice.
-        twice = new[None] & (columns[None] <= rows[:, None])
-        scores[twice] = -np.inf
+        if columns[0] <= rows[-1] and new.any():  # a pair of two fresh ones is met twice
+            scores[new[None] & (columns[None] <= rows[:, None])] = -np.inf
         row, column = _best(scores, found, least)
         np.add.at(found, row, 1)
         yield _exact(vectors, rows[row], columns[column], least)

@@ -1,4 +1,4 @@
-"""How good a plan of scripts/dedupe.py is, for a folder of scripts/make_redundant.py, which knows what is a copy of what.
+"""How good a plan of scripts/dedupe.py is, for a folder of scripts/make_redundant.py, which knows what copies what.
 
     python scripts/evaluate_dedupe.py OUT dedupe-plan.json
 
@@ -24,7 +24,7 @@ Truth = dict[str, tuple[str, str]]  # path of a copy -> path of its original, an
 
 @dataclass(frozen=True)
 class Measured:
-    """Pairs of a kept picture and a copy, those of them that are wrong, and whether each true pair was found, by edit."""
+    """Pairs of a kept picture and a copy, those that are wrong, and whether each true pair was found, by edits."""
 
     pairs: int
     wrong: tuple[tuple[str, str], ...]
