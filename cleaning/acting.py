@@ -6,7 +6,7 @@ A copy and its companions are a unit: noted in the journal, done together or not
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -35,11 +35,16 @@ def header(plan: Plan) -> Header:
 
 
 def apply_plan(
-    plan: Plan, journal: Journal, action: Action = "quarantine", quarantine: str | None = None
+    plan: Plan,
+    journal: Journal,
+    action: Action = "quarantine",
+    quarantine: str | None = None,
+    leave: Collection[str] = (),
 ) -> Iterator[Outcome]:
     """One outcome for each copy to be removed, in the order of the plan; it may be closed between any two.
 
     quarantine: a folder without links in its path, instead of one in the plan's folders.
+    leave:      paths of copies that are to stay all the same.
     What an earlier run left half-way is taken back first. Raises PlanError, JournalError.
     """
     plan.check()
@@ -48,7 +53,8 @@ def apply_plan(
     recover(journal)
     acting = _Acting(journal, action, quarantine)
     for number, (group, copy) in enumerate(pairs(plan)):
-        yield acting.act(number, group, copy)
+        if copy.path not in leave:
+            yield acting.act(number, group, copy)
     tidy(journal)
 
 

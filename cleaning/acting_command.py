@@ -1,8 +1,4 @@
-"""Act on a plan, take that back, or delete for good what was set aside.
-
-    python -m cleaning.acting_command --apply PLAN        move the copies to a quarantine, or --action
-    python -m cleaning.acting_command --undo PLAN         put everything back; a journal or a folder will do, too
-    python -m cleaning.acting_command --empty-quarantine PLAN
+"""The command line of acting on a plan: `scripts/dedupe.py --apply`, `--undo` and `--empty-quarantine`.
 
 The exit status is 0 where all was done, 1 where something was passed over or could not be put back (each is told),
 2 where nothing could be begun, 130 after Ctrl-C and 143 after a request to end: what is under way is finished first,
@@ -14,7 +10,7 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +23,7 @@ from cleaning.acting import apply_plan, header, pairs
 from cleaning.emptying import empty_quarantine
 from cleaning.finding_journals import find_journal, journal_of
 from cleaning.journal import Journal, JournalError
+from cleaning.kept import kept_of
 from cleaning.places import Refused, Roots
 from cleaning.plan import Plan, PlanError
 from cleaning.records import Action, Header
@@ -59,7 +56,7 @@ class Tally:
         return 128 + self.signal if self.signal else int(bool(self.counts["refused"] or self.counts["told"]))
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse._ArgumentGroup) -> None:
     """Those of `run`; one of the first three is for the caller to require."""
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--apply", type=Path, metavar="PLAN", help="do what the plan says; again, to go on with it")
@@ -83,7 +80,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where copies go; default: .imageretrieval-quarantine in the plan's folders, on each file's file system",
     )  # fmt: skip
     parser.add_argument("--journal", type=Path, metavar="FILE", help="default: beside the quarantine")
+    parser.add_argument(
+        "--kept", type=Path, action="append", default=[], metavar="FILE",
+        help="a list from the report: its copies stay; may be given several times",
+    )  # fmt: skip
     parser.add_argument("--yes", action="store_true", help="do not ask before something is deleted for good")
+
+
+def is_asked(arguments: argparse.Namespace) -> bool:
+    """Whether they ask for something that `run` does."""
+    return bool(arguments.apply or arguments.undo is not None or arguments.empty_quarantine)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -107,13 +113,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _apply(arguments: argparse.Namespace) -> Tally:
     plan = Plan.read(arguments.apply)
-    count = len(pairs(plan))
+    leave = kept_of(plan, arguments.kept)
+    count = sum(copy.path not in leave for _, copy in pairs(plan))
     if arguments.action == "delete":
-        _confirm(f"{count:,} copies will be deleted for good, {plan.saves_bytes:,} bytes", arguments.yes)
+        _confirm(f"{count:,} copies will be deleted for good", arguments.yes)
     quarantine = _quarantine(arguments)
     path = (arguments.journal or _default_journal(plan, quarantine)).absolute()
     with Journal.open(path, header(plan)) as journal:
-        outcomes = apply_plan(plan, journal, arguments.action, str(quarantine) if quarantine else None)
+        outcomes = apply_plan(plan, journal, arguments.action, str(quarantine) if quarantine else None, leave)
         tally = _tallied(outcomes, count, arguments.action)
     ending = ENDINGS[arguments.action].format(journal=path, freed=tally.freed)
     done = tally.counts["done"] + tally.counts["before"]
@@ -214,16 +221,3 @@ def _say(line: str) -> None:
 def _printable(line: str) -> str:
     """Names that are not UTF-8, or have control characters, do no harm to a terminal."""
     return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in line)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_arguments(parser)
-    arguments = parser.parse_args(argv)
-    if not arguments.apply and arguments.undo is None and not arguments.empty_quarantine:
-        parser.error("one of --apply, --undo and --empty-quarantine is needed")
-    return run(arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

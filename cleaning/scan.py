@@ -4,8 +4,10 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from cleaning.companions import Names, Unit
+from reports.folder import MARK, is_report
 from retrieval.endings import ENDINGS
 
 QUARANTINE = ".imageretrieval-quarantine"  # where removed copies go
@@ -74,6 +76,8 @@ def _entries(folder: str, tell: Tell, seen: set[tuple[int, int]]) -> tuple[list[
     except OSError as error:
         tell(folder, error.strerror or str(error))
         return [], []
+    if any(entry.name == MARK for entry in entries) and is_report(Path(folder)):
+        return [], []  # its thumbnails are copies of everything
     below = [entry.path for entry in entries if _is(entry, tell, os.DirEntry.is_dir)]
     files = [entry for entry in entries if _is(entry, tell, os.DirEntry.is_file)]
     pictures = [entry for entry in files if os.path.splitext(entry.name)[1].lower() in ENDINGS]  # noqa: PTH122

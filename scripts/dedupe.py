@@ -1,18 +1,25 @@
-"""Find copies of pictures in folders and plan which to remove; no service is needed, and nothing is changed.
+"""Find copies of pictures in folders, look through them, and remove them so that all can be taken back.
 
-    python scripts/dedupe.py FOLDER...                         writes dedupe-plan.json here, says what it would save
+    python scripts/dedupe.py FOLDER...                    writes dedupe-plan.json and dedupe-report/, changes nothing
+    python scripts/dedupe.py --apply dedupe-plan.json     moves the copies to a quarantine
+    python scripts/dedupe.py --undo dedupe-plan.json      puts everything back
+    python scripts/dedupe.py --empty-quarantine dedupe-plan.json    deletes them for good, which frees the space
+
     python scripts/dedupe.py ~/Pictures --protect ~/Pictures/best --keep largest-resolution,oldest
     python scripts/dedupe.py ~/Pictures --relation identical    the same bytes or pixels only, without the model
 
 A group is a picture that stays and copies, each of which matches it directly. What is found is remembered in a
-cache: a second run reads only what is new, and an interrupted one goes on where it was. What counts as a copy, the
-rules, what is held back for you to decide and how well all this works: docs/cleaning.md.
+cache: a second run reads only what is new, and an interrupted one goes on where it was. Before anything is moved, its
+bytes and those of the picture that stays are looked at again. What counts as a copy, the rules, what is held back for
+you to decide, and how well all this works: docs/cleaning.md.
 
-Exit status: 0 without copies, 1 where there are some, 2 where it cannot be done, 130 after Ctrl-C.
+Exit status: of a search 0 without copies, 1 where there are some; of --apply, --undo and --empty-quarantine 0 if all
+was done, 1 if something was passed over; 2 where it cannot be done; 130 after Ctrl-C: the same command goes on.
 """
 
 import argparse
 import json
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -21,12 +28,15 @@ from time import perf_counter
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it also runs as a file
 
+from cleaning import acting_command
 from cleaning.cache import Cache, DamagedCache, default_folder, set_aside
 from cleaning.finding import Finder, FindingError, Question
 from cleaning.keeping import DEFAULT, MEANINGS, Keep
-from cleaning.plan import About, PlannedGroup, Relation, write_plan
+from cleaning.plan import About, Plan, PlannedGroup, Relation, write_plan
 from cleaning.progress import Progress
 from extractor import ExtractorError
+from reports.folder import ReportError, check_folder
+from reports.groups import write_groups
 from retrieval.settings import BadSettings, Settings, load_settings
 
 PLAN = Path("dedupe-plan.json")
@@ -40,9 +50,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
     if trouble := _misuse(given):
         parser.error(trouble)
+    if acting_command.is_asked(given):
+        return acting_command.run(given)
     try:
         return find(given)
-    except (BadSettings, ExtractorError, FindingError, OSError) as error:
+    except (BadSettings, ExtractorError, FindingError, ReportError, OSError) as error:
         return _stop("; ".join(str(error).splitlines()))
     except DamagedCache as error:
         return _stop(f"the cache in {_cache_folder(given)} is damaged ({error}); give the same command again")
@@ -54,6 +66,9 @@ def find(given: argparse.Namespace) -> int:
     """Writes the plan, prints what is in it; returns the exit status. Raises what `main` tells."""
     started = perf_counter()
     _try_out(given.plan)
+    report = None if given.no_html else given.html or given.plan.with_name(f"{given.plan.stem}-report")
+    if report:
+        check_folder(report)
     question = Question(
         folders=given.folders,
         keep=Keep.parse(given.keep),
@@ -62,10 +77,14 @@ def find(given: argparse.Namespace) -> int:
         threshold=given.threshold,
         precision=given.precision,
     )
-    about, groups = _found(load_settings(given.config), given, question)
+    settings = load_settings(given.config)
+    about, groups = _found(settings, given, question)
     write_plan(given.plan, about, groups)
     facts = figures(about, groups, perf_counter() - started)
-    print(json.dumps(facts) if given.json else told(facts, about, given.plan))
+    if report:
+        apply = shlex.join(["python", "scripts/dedupe.py", "--apply", str(given.plan)])
+        write_groups(Plan(about=about, groups=tuple(groups)), report, settings.input, apply, given.quiet)
+    print(json.dumps(facts) if given.json else told(facts, about, given.plan, report))
     return 1 if groups else 0
 
 
@@ -108,7 +127,7 @@ def figures(about: About, groups: Sequence[PlannedGroup], seconds: float) -> dic
     }
 
 
-def told(facts: dict[str, object], about: About, plan: Path) -> str:
+def told(facts: dict[str, object], about: About, plan: Path, report: Path | None) -> str:
     """The same for people, with the first troubles."""
     lines = [f"could not be read: {_shown(each.path)}: {each.reason}" for each in about.troubles[:TOLD]]
     if len(about.troubles) > TOLD:
@@ -121,7 +140,7 @@ def told(facts: dict[str, object], about: About, plan: Path) -> str:
         f"{facts['groups']:,} groups with {by_relation} copies to remove, which saves {_size(facts['saves_bytes'])}",
         f"{facts['held']:,} copies held back for you to decide, {facts['troubles']:,} files could not be read",
         f"{facts['with_missing_metadata']:,} copies say something (date, place ...) that what is kept does not",
-        f"nothing was changed; the plan is in {plan}",
+        f"nothing was changed; the plan is {plan}" + (f"; look through {report / 'index.html'}" if report else ""),
     ]
     return "\n".join(lines)
 
@@ -150,6 +169,10 @@ def _cache_folder(given: argparse.Namespace) -> Path:
 
 def _misuse(given: argparse.Namespace) -> str:
     """What is wrong with the command line, or nothing."""
+    if acting_command.is_asked(given):
+        return "a plan says what is done: name no folders beside it" if given.folders else ""
+    if not given.folders:
+        return "name at least one FOLDER, or --apply, --undo or --empty-quarantine"
     if missing := [_shown(folder) for folder in (*given.folders, *given.protect) if not Path(folder).is_dir()]:
         return f"no such folder: {', '.join(missing)}"
     return _misuse_of_scores(given) or _misuse_of_rules(given.keep)
@@ -187,7 +210,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"rules of --keep, the first that tells two pictures apart deciding:\n{rules}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("folders", nargs="+", metavar="FOLDER", help="searched with its sub-folders")
+    parser.add_argument("folders", nargs="*", metavar="FOLDER", help="searched with its sub-folders")
     parser.add_argument("--plan", type=Path, default=PLAN, metavar="FILE", help="to write (%(default)s)")
     parser.add_argument("--keep", default=DEFAULT, metavar="RULES", help="(%(default)s)")
     text = "nothing in it is ever removed, and it is kept before all else; searched, too; may be given several times"
@@ -201,8 +224,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--precision", type=float, metavar="P", help=text)
     parser.add_argument("--cache", type=Path, metavar="DIR", help=f"what is remembered ({default_folder()})")
     parser.add_argument("--config", type=Path, metavar="FILE", help="what differs from config.yaml")
+    parser.add_argument("--html", type=Path, metavar="DIR", help="the report (PLAN-report, beside the plan)")
+    parser.add_argument("--no-html", action="store_true", help="write no report")
     parser.add_argument("--json", action="store_true", help="print figures as JSON")
     parser.add_argument("--quiet", action="store_true", help="no progress")
+    acting_command.add_arguments(parser.add_argument_group("acting on a plan"))
     return parser
 
 

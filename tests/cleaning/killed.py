@@ -51,7 +51,7 @@ class Server:
 
 
 def main() -> None:
-    from cleaning import acting_command
+    from tests.cleaning import command
 
     for line in sys.stdin:
         order = Order(**json.loads(line))
@@ -59,7 +59,7 @@ def main() -> None:
         if (child := os.fork()) == 0:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
             lines = _trace(order.before)
-            status = acting_command.main(order.arguments)
+            status = command.main(order.arguments)
             sys.settrace(None)
             os.write(writing, f"{next(lines)} {status}".encode())
             os._exit(0)

@@ -16,7 +16,7 @@ from tests.cleaning.killed import REPOSITORY, Order, Server
 from tests.cleaning.trees import Snapshot, copy, group, plan_of, settle, snapshot, store, write
 from tests.disk import mounted
 
-MODULE = "cleaning.acting_command"
+MODULE = "tests.cleaning.command"
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from cleaning.kept import kept_of
 from cleaning.plan import Plan, PlannedGroup
 from reports.check import write_check
 from reports.checked import CheckAbout, Checked, Match, Shown
 from reports.groups import write_groups
-from reports.kept import REASON, hold, read_kept
 from reports.pages import MOST_ITEMS
 from tests.corpus import encoded, photo
 from tests.reports.browser import Browser, browsing
@@ -119,8 +119,7 @@ def test_marked_copies_are_remembered_saved_and_held(browser: Browser, tmp_path:
     assert len(browser.run("return [...document.querySelectorAll('.copy.marked')].map(each => each.id)")) == 2
     browser.click("[data-do=save]")
     saved = waited_for(downloads / "kept.txt", browser)
-    held = hold(given, read_kept(saved))
-    assert [each.held for each in held.groups[0].copies] == ["", "", REASON, REASON]
+    assert kept_of(given, [saved]) == {each.path for each in given.groups[0].copies[2:4]}
     browser.click("[data-do=forget]")
     browser.open(page)
     assert browser.run("return document.querySelector('#bar').hidden")

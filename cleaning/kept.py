@@ -1,17 +1,16 @@
 """What readers of a clean-up report marked to be kept all the same: a text file with one `file://` URL a line."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
-from cleaning.plan import Copy, Plan, PlannedGroup
+from cleaning.plan import Plan, PlanError
 
 PREFIX = "file:///"
-REASON = "kept by the reader"
 
 
-class KeptError(Exception):
+class KeptError(PlanError):
     """A file is no list of files to keep, or not one of this plan."""
 
 
@@ -28,19 +27,10 @@ def read_kept(file: Path) -> frozenset[str]:
     return frozenset(paths)
 
 
-def hold(plan: Plan, paths: Collection[str]) -> Plan:
-    """The plan, with the copies at these paths held. Raises KeptError where it has no copy at one of them."""
+def kept_of(plan: Plan, files: Iterable[Path]) -> frozenset[str]:
+    """The copies that these lists name. Raises KeptError where the plan has no such copy, OSError."""
+    paths = frozenset[str]().union(*map(read_kept, files))
     known = {copy.path for group in plan.groups for copy in group.copies}
-    if unknown := sorted(set(paths) - known):
+    if unknown := sorted(paths - known):
         raise KeptError(f"the plan has no copy {unknown[0]!r}; the list is of another report")
-    return plan.model_copy(update={"groups": tuple(_held_in(group, paths) for group in plan.groups)})
-
-
-def _held_in(group: PlannedGroup, paths: Collection[str]) -> PlannedGroup:
-    if not any(copy.path in paths for copy in group.copies):
-        return group
-    return group.model_copy(update={"copies": tuple(_held(copy, paths) for copy in group.copies)})
-
-
-def _held(copy: Copy, paths: Collection[str]) -> Copy:
-    return copy.model_copy(update={"held": REASON}) if copy.path in paths and not copy.held else copy
+    return paths
