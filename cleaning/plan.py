@@ -61,8 +61,9 @@ class PlannedPicture(PlannedFile):
 class Copy(PlannedPicture):
     """A picture that its keeper makes superfluous.
 
-    relation: the same bytes, the same pixels, or alike. score: in [-1, 1], higher is closer: from 0.65 on the cosine with
-              the keeper, below that weighed with the cosines of parts (docs/cleaning.md).
+    relation: the same bytes, the same pixels, or alike.
+    score:    in [-1, 1], higher is closer: from 0.65 on the cosine with the keeper, below that weighed with cosines of
+              parts (docs/cleaning.md).
     held:     why it is not to be removed all the same, for people; empty where it is to be removed.
     missing:  what its metadata say that the keeper's do not, such as {"DateTimeOriginal": "2019:07:01 10:00:00"}.
     """
