@@ -74,7 +74,7 @@ def test_an_error_is_raised_in_its_turn_and_ends_all_threads() -> None:
     assert [next(outcomes) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(RuntimeError, match="the engine broke"):
         next(outcomes)
-    assert not [thread for thread in threads() if thread.name.startswith(("embed", "decode"))]
+    assert not [thread for thread in threads() if thread.name.startswith(("embed_", "decode_"))]
 
 
 def test_closing_drops_what_has_not_begun() -> None:
