@@ -4,12 +4,11 @@
     python scripts/compare_dedupe.py MADE                       installs immaculate and imagededup (6 GB) into .peers
     python scripts/compare_dedupe.py MADE --no-peers            dedupe.py alone: a first run, and one with its cache
 
-Runs one after the other, each a process of its own, and prints a table: time of the whole process, the most memory
-that it and its children had at once, pairs that it says are copies, how many of these show different photographs,
-precision (of all pairs reported, the part that shows one photograph: an original and its copy, or two copies of it),
-and pair recall (of the pairs of an original and a copy in truth.csv, the part reported). Of a program that reports
-groups, all pairs of a group count as reported. What a program has cached of the disk is left as it is: all files are
-read once before the first one starts.
+Runs one after the other, each a process of its own, and prints a table: seconds of the clock and of the processor, the
+most memory that it and its children had at once, pairs that it says are copies, how many of these show different
+photographs, precision (of all pairs reported, the part that shows one photograph: an original and its copy, or two
+copies of it), and pair recall (of the pairs of an original and a copy in truth.csv, the part reported). Of a program
+that reports groups, all pairs of a group count as reported. All files are read once before the first one starts.
 
 Exit status: 0, 2 where MADE or dedupe.py will not do, 130 after Ctrl-C; a peer that fails is told and left out.
 """
@@ -30,15 +29,19 @@ from scripts.benchmarking.machine import in_words, machine
 from scripts.evaluate_dedupe import Truth, read_truth
 from scripts.make_redundant import TRUTH
 
-COLUMNS = ("", "s", "MB", "pairs reported", "of different photographs", "precision", "pair recall")
+COLUMNS = ("", "s", "processor s", "MB", "pairs reported", "of different photographs", "precision", "pair recall")
 
 
 @dataclass(frozen=True)
 class Row:
-    """A program's figures. seconds: of the clock. peak: bytes. found: of `known` pairs of an original and a copy."""
+    """A program's figures.
+
+    seconds: of the clock; processor: of all cores. peak: bytes. found: of `known` pairs of an original and a copy.
+    """
 
     name: str
     seconds: float
+    processor: float
     peak: int
     pairs: int
     wrong: int
@@ -55,8 +58,9 @@ class Row:
 
     def told(self) -> str:
         """A line of the table."""
-        figures = (f"{self.seconds:,.1f}", f"{self.peak / 1e6:,.0f}", f"{self.pairs:,}", f"{self.wrong:,}")
-        return f"| {' | '.join((self.name, *figures, _part(self.precision), _part(self.recall)))} |"
+        took = (f"{self.seconds:,.1f}", f"{self.processor:,.1f}", f"{self.peak / 1e6:,.0f}")
+        parts = (_part(self.precision), _part(self.recall))
+        return f"| {' | '.join((self.name, *took, f'{self.pairs:,}', f'{self.wrong:,}', *parts))} |"
 
 
 def row(name: str, outcome: Outcome, truth: Truth) -> Row:
@@ -65,7 +69,8 @@ def row(name: str, outcome: Outcome, truth: Truth) -> Row:
     wrong = sum(_photograph(truth, left) != _photograph(truth, right) for left, right in outcome.pairs)
     watched = outcome.watched
     found = len(known & outcome.pairs)
-    return Row(name, watched.seconds, watched.peak, len(outcome.pairs), wrong, found, len(known))
+    took = (watched.seconds, watched.processor, watched.peak)
+    return Row(name, *took, len(outcome.pairs), wrong, found, len(known))
 
 
 def compare(made: Path, truth: Truth, programs: Sequence[FindsCopies]) -> Iterator[Row]:

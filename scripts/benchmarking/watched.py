@@ -1,6 +1,7 @@
-"""A command as a whole: how long it took, and the most memory that it and its children had at once."""
+"""A command as a whole: what it took of the clock and of the processor, and the most memory it had at once."""
 
 import os
+import resource
 import signal
 import subprocess
 import tempfile
@@ -13,31 +14,42 @@ from typing import IO
 from scripts.benchmarking.environments import ROOT
 from scripts.soaking.watch import PROC, family
 
-EVERY_S = 0.2
+EVERY_S = 0.5
 
 
 @dataclass(frozen=True)
 class Watched:
-    """seconds: of the clock. peak: bytes, what processes share being counted once; 0 where the system does not say."""
+    """What it took, its children's share among it.
+
+    seconds: of the clock. processor: seconds of all cores. peak: bytes, what processes share being counted once;
+    0 where the system does not say.
+    """
 
     status: int
     out: str
     err: str
     seconds: float
+    processor: float
     peak: int
 
 
 def watch(command: Sequence[str]) -> Watched:
     """Run it, in the root of this project, until it ends. It does not outlive this call. Raises OSError."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        started = perf_counter()
+        started, before = perf_counter(), _processor()
         process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=err, start_new_session=True)  # noqa: S603
         try:
             peak = _peak(process)
         finally:
             _end(process)
-        seconds = perf_counter() - started
-        return Watched(process.returncode, _text(out), _text(err), seconds, peak)
+        seconds, processor = perf_counter() - started, _processor() - before
+        return Watched(process.returncode, _text(out), _text(err), seconds, processor, peak)
+
+
+def _processor() -> float:
+    """Seconds that children took that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _peak(process: "subprocess.Popen[bytes]") -> int:
