@@ -59,7 +59,7 @@ class Row:
     def told(self) -> str:
         """A line of the table."""
         took = (f"{self.seconds:,.1f}", f"{self.processor:,.1f}", f"{self.peak / 1e6:,.0f}")
-        parts = (_part(self.precision), _part(self.recall))
+        parts = (f"{self.precision:.4f}", f"{self.recall:.4f}")
         return f"| {' | '.join((self.name, *took, f'{self.pairs:,}', f'{self.wrong:,}', *parts))} |"
 
 
@@ -88,11 +88,6 @@ def compare(made: Path, truth: Truth, programs: Sequence[FindsCopies]) -> Iterat
 
 def _photograph(truth: Truth, path: str) -> str:
     return truth.get(path, (path, ""))[0]
-
-
-def _part(value: float) -> str:
-    """Not rounded up to 1."""
-    return f"{int(value * 1000) / 1000:.3f}"
 
 
 def _read(folder: Path) -> None:

@@ -64,7 +64,7 @@ def test_figures_of_pairs() -> None:
     said = frozenset({("/a", "/a1"), ("/a", "/a2"), ("/a1", "/a2"), ("/a1", "/b1")})
     row = compare_dedupe.row("said", Outcome(Watched(0, "", "", 2.0, 3.5, 5_000_000), said), truth)
     assert (row.pairs, row.wrong, row.found, row.known) == (4, 1, 2, 3)
-    assert row.told() == "| said | 2.0 | 3.5 | 5 | 4 | 1 | 0.750 | 0.666 |"
+    assert row.told() == "| said | 2.0 | 3.5 | 5 | 4 | 1 | 0.7500 | 0.6667 |"
 
 
 @pytest.fixture
