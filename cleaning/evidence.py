@@ -26,17 +26,19 @@ class Rule:
 
     least:     cosine of the wholes below which a pair is not looked at.
     threshold: score from which it is one of copies.
+    supported: score from which it is, where another pair says the same.
     by_parts:  whether the score is weighed from whole and parts, unless the wholes are sure; else it is the cosine.
     """
 
     least: float
     threshold: float
+    supported: float
     by_parts: bool
 
     @classmethod
     def plain(cls, threshold: float) -> "Rule":
         """Cosines alone."""
-        return cls(threshold, threshold, by_parts=False)
+        return cls(threshold, threshold, threshold, by_parts=False)
 
     @classmethod
     def weighed(cls, pictures: int) -> "Rule":
@@ -45,16 +47,16 @@ class Rule:
         In steps, so that what was found yesterday holds for a few more today.
         """
         step = 0.04 * max(0, math.ceil(math.log10(max(pictures, 1) / 5000)))
-        return cls(0.25 + step, 0.5 + step, by_parts=True)
+        return cls(0.25 + step, 0.55 + step, 0.45 + step, by_parts=True)
 
     def is_doubtful(self, pairs: Pairs) -> NDArray[np.bool_]:
         """For which pairs (P,) parts are to be looked at."""
         return (pairs.scores < SURE) & self.by_parts
 
     def weigh(self, pairs: Pairs, vectors: NDArray[np.float16], parts_of: PartsOf) -> Pairs:
-        """Those of doubtful pairs that are copies, by their scores."""
+        """Those of doubtful pairs that are copies, with support at least, by their scores."""
         scores = np.array(list(_weighed(pairs, vectors, parts_of)), np.float64)
-        return Pairs(pairs.left, pairs.right, scores).where(scores >= self.threshold)
+        return Pairs(pairs.left, pairs.right, scores).where(scores >= self.supported)
 
 
 def _weighed(pairs: Pairs, vectors: NDArray[np.float16], parts_of: PartsOf) -> Iterator[float]:

@@ -23,6 +23,7 @@ from cleaning.progress import Progress
 from cleaning.reading import Depth, Reader, Seen
 from cleaning.scan import roots, scan
 from cleaning.stars import Graph, of_one_keeper, stars
+from cleaning.support import with_supported
 from extractor import Extractor, Parts, load_extractor
 from retrieval import calibrations
 from retrieval.settings import Settings
@@ -144,10 +145,12 @@ class Finder:
         key = parts_key(extractor.fingerprint, settings)
         parts = DiskParts(self._cache, self._limits, Parts(settings, extractor), key, extractor.dim)
         matcher = Matcher(self._cache, extractor, parts, self._progress.steps, self._progress.over)
-        graph = Graph(len(looks), matcher.pairs(looks, rule, "\n".join(self._folders)))
+        pairs = matcher.pairs(looks, rule, "\n".join(self._folders))
+        graph = Graph(len(looks), pairs.where(pairs.scores >= rule.threshold))
         protected = np.array([look.is_protected for look in looks], np.bool_)
         grouped: set[int] = set()
-        for star in of_one_keeper(stars(graph, protected, partial(_best, looks, self._question.keep))):
+        found = of_one_keeper(stars(graph, protected, partial(_best, looks, self._question.keep)))
+        for star in with_supported(found, Graph(len(looks), pairs), protected):
             members = [(looks[place], score, int(place in star.apart)) for place, score in star.members]
             grouped |= {star.keeper, *(place for place, _ in star.members)}
             yield self._planner.group(looks[star.keeper], members)

@@ -43,6 +43,11 @@ class Graph:
         self._starts = np.searchsorted(ones[order], np.arange(count + 1))
         self.weights = np.bincount(ones[order], weights=scores, minlength=count)
 
+    def places(self) -> list[int]:
+        """Those that are paired with any."""
+        paired: list[int] = np.flatnonzero(np.diff(self._starts)).tolist()
+        return paired
+
     def around(self, place: int) -> dict[int, float]:
         """The places paired with this one, and the scores."""
         part = slice(self._starts[place], self._starts[place + 1])

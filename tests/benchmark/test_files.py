@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from retrieval.bulk import ImageFile
-from scripts.benchmarking import files, immaculate
+from scripts.benchmarking import environments, files, immaculate
 from scripts.benchmarking.figures import BenchmarkError
 from scripts.benchmarking.programs import BuildIndex, ImageHash, Immaculate, Program, Run
 from tests.corpus import encoded, photo
@@ -65,10 +65,10 @@ def pythons(tmp_path: Path) -> OldAndAbsent:
 
 
 def test_a_python_is_taken_that_runs_and_is_new_enough(pythons: OldAndAbsent) -> None:
-    assert immaculate.version_of(sys.executable) == sys.version_info[:2]
-    assert immaculate.version_of(pythons.absent) is None
-    assert immaculate.version_of("no-such-python") is None
-    assert immaculate.suitable(pythons.new) == pythons.new
+    assert environments.version_of(sys.executable) == sys.version_info[:2]
+    assert environments.version_of(pythons.absent) is None
+    assert environments.version_of("no-such-python") is None
+    assert environments.suitable(pythons.new) == pythons.new
 
 
 def test_a_python_that_will_not_do_is_told(pythons: OldAndAbsent, tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_python_that_will_not_do_is_told(pythons: OldAndAbsent, tmp_path: Path
         immaculate.command(pythons.new, tmp_path / "peers")  # says its version, and makes no environment
 
 
-@pytest.mark.skipif(sys.version_info >= immaculate.LEAST, reason="this very Python would do")
+@pytest.mark.skipif(sys.version_info >= environments.LEAST, reason="this very Python would do")
 def test_none_that_will_do_is_told_and_the_rest_measured(
     pythons: OldAndAbsent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -94,7 +94,7 @@ def test_none_that_will_do_is_told_and_the_rest_measured(
 
 @pytest.mark.model
 @pytest.mark.slow
-@pytest.mark.skipif(not (immaculate.FOLDER / "immaculate/.done").exists(), reason="`make bench` installs it")
+@pytest.mark.skipif(not (environments.FOLDER / "immaculate/.done").exists(), reason="`make bench` installs it")
 def test_immaculate_is_run(pictures: list[ImageFile], tmp_path: Path) -> None:
     files.fill(tmp_path / "many", pictures, 4)
     (tmp_path / "many/broken.jpg").write_bytes(b"no picture")

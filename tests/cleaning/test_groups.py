@@ -12,6 +12,7 @@ from cleaning.evidence import Rule
 from cleaning.held_pairs import HeldPairs
 from cleaning.nearness import Pairs, close_pairs
 from cleaning.stars import Graph, Star, of_one_keeper, stars
+from cleaning.support import with_supported
 from index_store.scoring import pair_cosines
 
 
@@ -157,3 +158,43 @@ def test_a_part_that_is_the_other_picture_outweighs_a_frame_that_both_share() ->
     strange = Rule.weighed(100).weigh(same_frame, vectors, lambda _: part_of[2:3])
     same = Rule.weighed(100).weigh(same_frame, vectors, lambda place: vectors[1 - place][None].astype(np.float32))
     assert (len(strange), len(same)) == (0, 1)
+
+
+def test_among_as_many_pictures_more_is_asked_of_one_pair_than_of_two() -> None:
+    for count in (100, 1_000_000):
+        assert Rule.weighed(count).supported < Rule.weighed(count).threshold
+    assert Rule.plain(0.7).supported == Rule.plain(0.7).threshold
+
+
+def joined(*pairs: tuple[int, int, float], protected: Sequence[int] = ()) -> dict[int, set[int]]:
+    """Groups of up to 8 pictures whose pairs are sure from 0.55 on, with what joins them."""
+    mask = np.zeros(8, np.bool_)
+    mask[list(protected)] = True
+    sure = graph(8, *(pair for pair in pairs if pair[2] >= 0.55))
+    found = with_supported(of_one_keeper(stars(sure, mask, first)), graph(8, *pairs), mask)
+    return {star.keeper: {place for place, _ in star.members} for star in found}
+
+
+def test_two_doubtful_pairs_do_where_one_does_not() -> None:
+    group = ((0, 1, 0.9), (0, 2, 0.9), (1, 2, 0.8))
+    assert joined(*group) == {0: {1, 2}}
+    assert joined(*group, (0, 3, 0.5)) == {0: {1, 2}}  # the keeper alone
+    assert joined(*group, (1, 3, 0.5), (2, 3, 0.5)) == {0: {1, 2}}  # the keeper is not among them
+    assert joined(*group, (0, 3, 0.5), (2, 3, 0.5)) == {0: {1, 2, 3}}
+    assert joined(*group, (0, 3, 0.5), (2, 3, 0.5), protected=[3]) == {0: {1, 2}}
+
+
+def test_what_joined_supports_nothing_further() -> None:
+    group = ((0, 1, 0.9), (0, 2, 0.5), (1, 2, 0.5))
+    assert joined(*group, (0, 3, 0.5), (2, 3, 0.5)) == {0: {1, 2}}
+
+
+def test_doubtful_pairs_make_no_group_of_their_own() -> None:
+    """As pictures of different things under one watermark would."""
+    assert joined((0, 1, 0.53), (1, 2, 0.52), (0, 2, 0.48), (6, 7, 0.9)) == {6: {7}}
+
+
+def test_what_may_join_two_groups_joins_the_keeper_that_is_closer_and_no_group_loses_a_member() -> None:
+    two = ((0, 1, 0.9), (2, 3, 0.9))
+    assert joined(*two, (0, 4, 0.5), (1, 4, 0.5), (2, 4, 0.52), (3, 4, 0.46)) == {0: {1}, 2: {3, 4}}
+    assert joined(*two, (2, 1, 0.54), (3, 1, 0.54)) == {0: {1}, 2: {3}}
