@@ -1,13 +1,15 @@
 """The pictures of a delivery: a folder and what is below it."""
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-# The content decides what a picture is; other files are passed over in silence.
 ENDINGS = {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib"}
 ENDINGS |= {".tif", ".tiff", ".avif", ".heic", ".heif"}
+# How pictures begin, whatever their names are.
+BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 
 
 @dataclass(frozen=True)
@@ -19,22 +21,32 @@ class DeliveryFile:
 
 
 def delivered(folder: Path, onerror: Callable[[OSError], None]) -> Iterator[DeliveryFile]:
-    """Every picture file below a folder, in a stable order, one folder's names in memory at a time.
+    """Every picture file below a folder, by name or by how it begins, in a stable order.
 
-    Links to folders are not followed. What cannot be looked into is told to `onerror`.
+    Links are not followed: what they lead to is no part of the delivery. They, and what cannot be looked into, are told
+    to `onerror`. One folder's names are in memory at a time.
     """
     for place, below, names in os.walk(folder, onerror=onerror):
         below.sort()
-        for name in sorted(names):
+        for name in sorted([*names, *(each for each in below if Path(place, each).is_symlink())]):
             path = Path(place, name)
-            if path.suffix.lower() in ENDINGS and _is_file(path, onerror):
+            if _is_picture(path, onerror):
                 yield DeliveryFile(path.relative_to(folder).as_posix(), path)
 
 
-def _is_file(path: Path, onerror: Callable[[OSError], None]) -> bool:
-    """A pipe, say, would be waited for."""
+def _is_picture(path: Path, onerror: Callable[[OSError], None]) -> bool:
     try:
-        return path.is_file()
+        if path.is_symlink():
+            raise OSError(errno.ELOOP, "a link, which is not followed", str(path))
+        if not path.is_file():  # a pipe, say, would be waited for
+            raise OSError(errno.EINVAL, "no file", str(path))
+        return path.suffix.lower() in ENDINGS or _begins_like_one(path)
     except OSError as error:
         onerror(error)
         return False
+
+
+def _begins_like_one(path: Path) -> bool:
+    with path.open("rb") as file:
+        start = file.read(12)
+    return start.startswith(BEGINNINGS) or start[4:8] == b"ftyp" or (start[:4] == b"RIFF" and start[8:] == b"WEBP")

@@ -61,6 +61,21 @@ def summary(results: Sequence[Checked], accepts: bool, seconds: float) -> str:
     )
 
 
+def cannot_write(as_csv: Path | None, as_jsonl: Path | None) -> str:
+    """Why not, or nothing. What is there already is replaced only if it looks like what a check has written."""
+    if as_csv and as_jsonl and as_csv.absolute() == as_jsonl.absolute():
+        return "--csv and --jsonl name the same file"
+    for path, start in ((as_csv, ",".join(COLUMNS).encode()), (as_jsonl, b'{"path": ')):
+        if path and path.is_file() and path.stat().st_size and not _begins(path, start):
+            return f"{path} is something else than a check has written; name another file"
+    return ""
+
+
+def _begins(path: Path, start: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(start)) == start
+
+
 @contextmanager
 def files(as_csv: Path | None, as_jsonl: Path | None) -> Iterator[list[Teller]]:
     """What writes to the files that are named, from now on. Raises OSError."""

@@ -1,5 +1,6 @@
 """Requests to the service: sent, sent again where that helps, and answered with JSON or an error of errors.py."""
 
+import json
 import random
 import time
 from collections.abc import Callable
@@ -19,6 +20,9 @@ FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 30.0
 PATIENCE_S = 120.0  # asked to wait longer than this, it gives up at once
 CONNECT_S = 10.0
+LARGEST_ANSWER = 256 * 2**20  # bytes; an original picture that is kept may be large
+LONGEST_ANSWER_S = 600.0
+PIECE = 2**16
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -90,13 +94,15 @@ class Transport:
                 auth=_Bearer(self._key),
                 timeout=self._timeout,
                 allow_redirects=False,
+                stream=True,
             )
+            with answer:
+                return _read(answer, _content(answer, time.monotonic() + LONGEST_ANSWER_S))
         except requests.RequestException as error:
             raise _unreachable(self._server, error) from error
         finally:
             if form:
                 form.close()
-        return _read(answer)
 
     def _headers(self, request: Request, form: Form | None) -> dict[str, str]:
         kind = {"Content-Type": form.content_type} if form else {}
@@ -128,28 +134,42 @@ def _session(direct: bool) -> requests.Session:
     return session
 
 
-def _read(answer: requests.Response) -> Any:
+def _content(answer: requests.Response, deadline: float) -> bytes:
+    """All of the answer. Raises BadReply where there is no end of it."""
+    content = bytearray()
+    for piece in answer.iter_content(PIECE):
+        content += piece
+        if len(content) > LARGEST_ANSWER:
+            raise BadReply(f"{answer.url} answers with more than {LARGEST_ANSWER:,} bytes")
+        if time.monotonic() > deadline:
+            raise BadReply(f"{answer.url} is still answering after {LONGEST_ANSWER_S:.0f} s")
+    return bytes(content)
+
+
+def _read(answer: requests.Response, content: bytes) -> Any:
     if answer.status_code >= 400:
-        raise ServiceError(answer.status_code, _document(answer), _retry_after(answer.headers.get("Retry-After")))
+        retry_after = _retry_after(answer.headers.get("Retry-After"))
+        raise ServiceError(answer.status_code, _document(answer, content), retry_after)
     if answer.status_code >= 300:
         raise BadReply(f"{answer.url} answers {answer.status_code}, to go to {answer.headers.get('Location')!r}")
-    if not answer.content:
+    if not content:
         return None
     if answer.headers.get("Content-Type", "").startswith("image/"):
-        return answer.content
+        return content
     try:
-        return answer.json()
-    except ValueError:
-        raise BadReply(f"{answer.url} answers with something else than JSON: {answer.text[:80]!r}") from None
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        raise BadReply(f"{answer.url} answers with something else than JSON: {content[:80]!r}") from None
 
 
-def _document(answer: requests.Response) -> dict[str, Any]:
+def _document(answer: requests.Response, content: bytes) -> dict[str, Any]:
     """The problem document; what stands in for it where something between here and the service has answered."""
     try:
-        document = answer.json()
-    except ValueError:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
         document = None
-    return document if isinstance(document, dict) else {"title": answer.reason, "detail": answer.text[:200]}
+    text = content[:200].decode(errors="replace")
+    return document if isinstance(document, dict) else {"title": answer.reason, "detail": text}
 
 
 def _unreachable(server: str, error: requests.RequestException) -> Unreachable:

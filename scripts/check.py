@@ -19,7 +19,8 @@ compare the delivery with itself takes a key of admin's, for a scratch collectio
 without, there is --only-against. Or, with --data-dir or --config, it works on a data folder without a service, or
 beside one.
 
-Exit status: 0 if all are new, 1 if not, 2 if the check could not be made, 130 if it was interrupted.
+Exit status: 0 if all are new; 1 if not, or if something was passed over, such as a link or an unreadable folder; 2 if
+the check could not be made; 130 if it was interrupted.
 """
 
 import argparse
@@ -39,6 +40,7 @@ from checking.files import delivered
 from client import Client, ClientError
 
 SERVER = "http://127.0.0.1:8080"
+TRIES = 9  # which takes a minute or two: a service that is started again is waited for
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(trouble)
     try:
         return check(given)
-    except (ClientError, CheckFailed, OSError) as error:
+    except (ClientError, CheckFailed, ValueError, OSError) as error:  # ValueError: an address or a name that cannot be
         return _stop(str(error))
     except KeyboardInterrupt:
         return _stop("interrupted; what was accepted stays" if given.accept else "interrupted", status=130)
@@ -62,19 +64,22 @@ def check(given: argparse.Namespace) -> int:
         tellers = stack.enter_context(telling.files(given.csv, given.jsonl))
         client = stack.enter_context(_client(given))
         check = Check(client, stack.enter_context(_terms(given, client)))
-        found = stack.enter_context(closing(check.run(delivered(given.folder, _passed_over))))
+        passed_over = list[OSError]()
+        found = stack.enter_context(closing(check.run(delivered(given.folder, passed_over.append))))
         for checked in _progress(given.folder, found):
             results.append(checked)
             for tell in tellers:
                 tell(checked)
             if given.all or checked.verdict != "new" or checked.detail:
                 _say(telling.line(checked))
+        for error in passed_over:
+            print(f"passed over: {telling.printable(str(error))}", file=sys.stderr)
         print(telling.summary(results, given.accept, perf_counter() - started), file=sys.stderr)
         if given.html:
             _report(given, client, results)
     if given.accept and _is_direct(given):
         _rebuild(given)
-    return 0 if all(checked.verdict == "new" for checked in results) else 1
+    return 1 if passed_over or any(checked.verdict != "new" for checked in results) else 0
 
 
 def _report(given: argparse.Namespace, client: Client, results: Sequence[Checked]) -> None:
@@ -108,8 +113,9 @@ def _can_report(folder: Path) -> str:
 def _client(given: argparse.Namespace) -> Iterator[Client]:
     """Of a service at an address, or of one within this process. Raises CheckFailed."""
     if not _is_direct(given):
-        with Client(given.server) as client:
+        with Client(given.server, tries=2) as client:  # whether there is one is known at once
             client.wait_until_ready()
+        with Client(given.server, tries=TRIES) as client:
             yield client
         return
     from checking.direct import client_of, settings_of  # noqa: PLC0415  # takes all that the service takes
@@ -144,10 +150,6 @@ def _say(line: str) -> None:
         print(line)
 
 
-def _passed_over(error: OSError) -> None:
-    tqdm.write(f"passed over: {error}", file=sys.stderr)
-
-
 def _ignored(_error: OSError) -> None:
     """Told when the pictures are checked."""
 
@@ -158,7 +160,7 @@ def _misuse(given: argparse.Namespace) -> str:
         return f"no such folder: {given.folder}"
     if given.accept and given.only_against:
         return "--accept compares the delivery with itself anyway: leave out --only-against"
-    return _can_report(given.html) if given.html else ""
+    return telling.cannot_write(given.csv, given.jsonl) or (_can_report(given.html) if given.html else "")
 
 
 def _stop(message: str, status: int = 2) -> int:

@@ -188,17 +188,69 @@ def test_a_report_is_not_written_over_something_else(
     assert str(delivery) in capsys.readouterr().err
 
 
-def test_links_in_a_circle_and_files_that_vanish_stop_nothing(run: Run, delivery: Path) -> None:
-    (delivery / "sub/circle").symlink_to(delivery)
-    (delivery / "dangling.png").symlink_to(delivery / "nowhere.png")
+def test_links_are_told_and_not_followed(run: Run, delivery: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    outside = delivery.parent / "outside.png"
+    outside.write_bytes(encoded(photo(12), "PNG"))
+    for name, target in (("sub/circle", delivery), ("gone.png", delivery / "nowhere.png"), ("link.png", outside)):
+        (delivery / name).symlink_to(target)
     os.mkfifo(delivery / "pipe.png")
     assert verdicts(run()[1]) == EXPECTED
+    told = capsys.readouterr().err
+    assert [f"{name}'" in told for name in ("sub/circle", "gone.png", "link.png", "pipe.png")] == [True] * 4
+
+
+def test_what_was_passed_over_is_not_all_new(run: Run, delivery: Path) -> None:
+    for path, verdict in EXPECTED.items():
+        if verdict != "new":
+            (delivery / path).unlink()
+    (delivery / "link.png").symlink_to(delivery / "a first.png")
+    assert run()[0] == 1
+
+
+def test_a_picture_is_checked_whatever_its_name(run: Run, delivery: Path) -> None:
+    (delivery / "noext").write_bytes(encoded(photo(0), "PNG"))
+    (delivery / "photo.dat").write_bytes(encoded(photo(1), "WEBP", lossless=True))
+    assert verdicts(run()[1]) == EXPECTED | {"noext": "exact", "photo.dat": "identical"}
+
+
+def test_no_file_of_somebody_is_written_over(
+    where: list[str], delivery: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (delivery / "near.jpg").read_bytes()
+    for arguments in (["--csv", str(delivery / "near.jpg")], ["--jsonl", "x", "--csv", "./x"]):
+        with pytest.raises(SystemExit) as stopped:
+            check.main([str(delivery), "--against", "masters", *where, *arguments])
+        assert stopped.value.code == 2
+    told = capsys.readouterr().err
+    assert "something else" in told
+    assert "the same file" in told
+    assert (delivery / "near.jpg").read_bytes() == before
+
+
+def test_a_service_that_is_started_again_is_waited_for(tmp_path: Path, delivery: Path) -> None:
+    for number in range(600):
+        (delivery / f"{number}.png").write_bytes(encoded(photo(100 + number, (64, 48)), "PNG"))
+    data = tmp_path / "data"
+    with serving(data, search=SEARCH) as server:
+        stored(server)
+        port = int(server.url.rpartition(":")[2])
+        command = [sys.executable, str(ROOT / "scripts/check.py"), str(delivery), "--against", "masters"]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        with subprocess.Popen([*command, "--server", server.url], **pipes) as process:
+            until(lambda: server.get("/collections")["collections"][1:], "the scratch collection")
+            server.kill()
+            with serving(data, search=SEARCH, server={"port": port}) as again:
+                _, told = process.communicate(timeout=60)
+                assert [each["name"] for each in again.get("/collections")["collections"]] == ["masters"]
+    assert process.returncode == 1, told
+    assert "609 pictures" in told
 
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (["--against", "nowhere"], "there is no collection 'nowhere'"),
+        (["--against", "../x"], "../x"),
         (["--csv", "/nowhere/x.csv"], "No such file or directory: '/nowhere/x.csv'"),
     ],
 )
@@ -219,8 +271,9 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_a_service_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert check.main([str(tmp_path), "--against", "masters", "--server", "http://127.0.0.1:9"]) == 2
-    assert "http://127.0.0.1:9" in capsys.readouterr().err
+    for address in ("http://127.0.0.1:9", "notaurl"):
+        assert check.main([str(tmp_path), "--against", "masters", "--server", address]) == 2
+        assert address in capsys.readouterr().err
 
 
 def test_with_a_key_that_may_not_make_a_collection_the_way_out_is_told(
