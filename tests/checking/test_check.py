@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from checking import files
+from retrieval import endings
 from scripts import check
 from tests.corpus import encoded, photo
 from tests.service.keyed import script
@@ -314,3 +316,8 @@ def test_a_check_of_a_service_takes_no_server(tmp_path: Path) -> None:
     code += "import runpy; runpy.run_path('scripts/check.py', run_name='__main__')"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (run.returncode, "--against" in run.stdout) == (0, True), run.stderr
+
+
+def test_the_same_names_are_pictures_here_and_in_the_service() -> None:
+    """Told twice, since a check takes no server."""
+    assert files.ENDINGS == endings.ENDINGS
