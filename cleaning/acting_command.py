@@ -29,12 +29,13 @@ from cleaning.plan import Plan, PlanError
 from cleaning.records import Action, Header
 from cleaning.undoing import Outcome, undo
 
+TOLD = 10  # refusals for one reason that are told one by one
 MOVED = "nothing is freed until the quarantine is emptied: --empty-quarantine {journal}"
 ENDINGS = {
     "quarantine": MOVED,
     "hardlink": MOVED,
     "reflink": "the copies share the blocks of their keepers; nothing about them changed, and there is nothing to undo",
-    "delete": "{freed:,} bytes freed; this cannot be undone",
+    "delete": "{freed:,} bytes freed; this cannot be undone; what was deleted is noted in {journal}",
 }
 
 
@@ -54,6 +55,24 @@ class Tally:
     @property
     def status(self) -> int:
         return 128 + self.signal if self.signal else int(bool(self.counts["refused"] or self.counts["told"]))
+
+
+class _Reasons:
+    """How often each was given, whatever the file's path."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str]] = Counter()
+
+    def is_told(self, outcome: Outcome) -> bool:
+        """Whether it is among the first of its kind."""
+        kind = outcome.status, outcome.reason.replace(outcome.path, "FILE")
+        self._counts[kind] += 1
+        return self._counts[kind] <= TOLD
+
+    def untold(self) -> list[str]:
+        """A line for each kind of which not all were told."""
+        kinds = self._counts.most_common()
+        return [f"{status}: and {count - TOLD:,} more: {told}" for (status, told), count in kinds if count > TOLD]
 
 
 def add_arguments(parser: argparse._ArgumentGroup) -> None:
@@ -120,8 +139,9 @@ def _apply(arguments: argparse.Namespace) -> Tally:
     quarantine = _quarantine(arguments)
     path = (arguments.journal or _default_journal(plan, quarantine)).absolute()
     with Journal.open(path, header(plan)) as journal:
+        count += sum(copy.path in leave and number in journal.units for number, (_, copy) in enumerate(pairs(plan)))
         outcomes = apply_plan(plan, journal, arguments.action, str(quarantine) if quarantine else None, leave)
-        tally = _tallied(outcomes, count, arguments.action)
+        tally = _tallied(outcomes, count, arguments.action, _is_quiet(arguments))
     ending = ENDINGS[arguments.action].format(journal=path, freed=tally.freed)
     done = tally.counts["done"] + tally.counts["before"]
     _say(f"{done:,} of {count:,} copies done ({tally.bytes:,} bytes), {tally.counts['refused']:,} passed over")
@@ -132,7 +152,7 @@ def _apply(arguments: argparse.Namespace) -> Tally:
 def _undo(arguments: argparse.Namespace) -> Tally:
     with Journal.open(*_journal(arguments, arguments.undo)) as journal:
         count = len(journal.units)
-        tally = _tallied(undo(journal), count, "undo")
+        tally = _tallied(undo(journal), count, "undo", _is_quiet(arguments))
     _say(f"{tally.counts['done']:,} of {count:,} taken back, {tally.counts['refused']:,} could not be")
     return tally
 
@@ -141,26 +161,30 @@ def _empty(arguments: argparse.Namespace) -> Tally:
     with Journal.open(*_journal(arguments, arguments.empty_quarantine)) as journal:
         count = len(journal.units)
         _confirm(f"{count:,} copies in the quarantine will be deleted for good", arguments.yes)
-        tally = _tallied(empty_quarantine(journal), count, "empty")
+        tally = _tallied(empty_quarantine(journal), count, "empty", _is_quiet(arguments))
     _say(f"{tally.counts['done']:,} of {count:,} deleted, {tally.freed:,} bytes freed; this cannot be undone")
     return tally
 
 
-def _tallied(outcomes: Iterator[Outcome], count: int, what: str) -> Tally:
+def _tallied(outcomes: Iterator[Outcome], count: int, what: str, is_quiet: bool) -> Tally:
     """With a progress bar; a signal is heeded between two outcomes."""
-    tally = Tally()
-    with _signals() as asked, tqdm(total=count, desc=what, unit="copy", dynamic_ncols=True) as bar:
+    tally, reasons = Tally(), _Reasons()
+    calm = 0.2 if sys.stderr.isatty() else 10
+    bar = tqdm(total=count, desc=what, unit="copy", mininterval=calm, dynamic_ncols=True, disable=is_quiet)
+    with _signals() as asked, bar:
         for outcome in outcomes:
             tally.counts[outcome.status] += 1
             tally.counts["told"] += bool(outcome.reason)
             tally.bytes += outcome.bytes
             tally.freed += outcome.freed
-            if outcome.reason:
+            if outcome.reason and reasons.is_told(outcome):
                 tqdm.write(_printable(f"{outcome.status}: {outcome.reason}"), file=sys.stderr)
             bar.update()
             if asked:
                 tally.signal = asked[0]
                 break
+    for line in reasons.untold():
+        _say(line)
     return tally
 
 
@@ -178,6 +202,10 @@ def _signals() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _is_quiet(arguments: argparse.Namespace) -> bool:
+    return bool(getattr(arguments, "quiet", False))
 
 
 def _quarantine(arguments: argparse.Namespace) -> Path | None:
