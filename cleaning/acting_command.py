@@ -8,6 +8,8 @@ and the same command goes on from there.
 import argparse
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import get_args
 
@@ -19,6 +21,7 @@ from cleaning.kept import kept_of
 from cleaning.places import Refused, Roots
 from cleaning.plan import Plan, PlanError
 from cleaning.records import Action, Header
+from cleaning.stashing import remove_place
 from cleaning.tallying import Tally, say, tallied
 from cleaning.undoing import undo
 
@@ -98,7 +101,7 @@ def _apply(arguments: argparse.Namespace) -> Tally:
         _confirm(f"{count:,} copies will be deleted for good", arguments.yes)
     quarantine = _quarantine(arguments)
     path = (arguments.journal or _default_journal(plan, quarantine)).absolute()
-    with Journal.open(path, header(plan)) as journal:
+    with _tidied(plan, path), Journal.open(path, header(plan)) as journal:
         count += sum(copy.path in leave and number in journal.units for number, (_, copy) in enumerate(pairs(plan)))
         outcomes = apply_plan(plan, journal, arguments.action, str(quarantine) if quarantine else None, leave)
         tally = tallied(outcomes, count, arguments.action, _is_quiet(arguments))
@@ -146,6 +149,16 @@ def _default_journal(plan: Plan, quarantine: Path | None) -> Path:
         with roots.folder(str(path.parent), make=True):
             return path
     return path
+
+
+@contextmanager
+def _tidied(plan: Plan, journal: Path) -> Iterator[None]:
+    """A run that could not be begun leaves no folder."""
+    try:
+        yield
+    except JournalError:
+        remove_place(Roots(plan.about.folders), str(journal.parent))
+        raise
 
 
 def _journal(arguments: argparse.Namespace, what: Path) -> tuple[Path, Header | None]:

@@ -9,7 +9,8 @@ from cleaning import acting
 from cleaning.acting import header
 from cleaning.journal import Journal, JournalError
 from cleaning.places import Entry
-from tests.cleaning.trees import acted, group, plan_of, settle, undone, write
+from tests.cleaning.test_acting_command import run
+from tests.cleaning.trees import acted, group, plan_of, settle, snapshot, store, undone, write
 
 
 @pytest.fixture
@@ -85,3 +86,12 @@ def test_what_was_aside_when_a_run_ended_is_not_deleted_without_its_keeper(
     if not is_there:
         assert {each.status for each in undone(tmp_path / "journal")} == {"done"}
         assert (top / "a" / "two.jpg").read_bytes() == b"picture"
+
+
+def test_a_run_that_has_to_wait_leaves_nothing(top: Path, tmp_path: Path) -> None:
+    plan = plan_of(top / "a", group(top / "a" / "two.jpg", write(top / "a" / "copy.jpg", b"picture")))
+    before = snapshot(settle(top))
+    with Journal.open(tmp_path / "first", header(plan_of(top))):
+        done = run("--apply", store(tmp_path / "plan.json", plan))
+    assert (done.returncode, "is in use: another run" in done.stderr) == (2, True)
+    assert snapshot(top) == before
