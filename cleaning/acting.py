@@ -55,6 +55,8 @@ def apply_plan(
     for number, (group, copy) in enumerate(pairs(plan)):
         if copy.path not in leave:
             yield acting.act(number, group, copy)
+        elif number in journal.units and action != "reflink":
+            yield Outcome(copy.path, "refused", f"{copy.path} is to be kept, but was moved before: --undo first")
     tidy(journal)
 
 
@@ -80,9 +82,9 @@ class _Acting:
     quarantine: str | None
 
     def act(self, number: int, group: PlannedGroup, copy: Copy) -> Outcome:
-        if number in self.journal.units and (outcome := self._finished(number, copy)):
-            return outcome
         try:
+            if number in self.journal.units and (outcome := self._finished(number, group, copy)):
+                return outcome
             with ExitStack() as held:
                 self._carry_out(number, self._held(held, group, copy))
         except (Refused, OSError, UnicodeEncodeError) as error:
@@ -120,13 +122,14 @@ class _Acting:
         for folder in (*folders.values(), *(stash.folder for stash in held.stashes)):
             sync(folder)
         if self.action == "delete":
+            held.keeper.check_still()
             self.journal.write(Dropping(unit=number))
             drop(held.stashes)
         self.journal.write(
             Done(unit=number, folders={path: os.fstat(folder.fd).st_mtime_ns for path, folder in folders.items()})
         )
 
-    def _finished(self, number: int, copy: Copy) -> Outcome | None:
+    def _finished(self, number: int, group: PlannedGroup, copy: Copy) -> Outcome | None:
         """What becomes of a unit that an earlier run had begun; None where it is to be begun again."""
         unit = self.journal.units[number]
         if unit.stage in ("begun", "undoing"):
@@ -134,6 +137,7 @@ class _Acting:
             return outcome if outcome.reason else None
         if unit.stage == "dropping":
             with ExitStack() as held:
+                held.enter_context(verified(self.journal.roots, group.keeper))
                 drop(tuple(held.enter_context(self.journal.roots.entry(each.stash)) for each in unit.intent.files))
             self.journal.write(Done(unit=number, folders={}))
             return self._outcome(number, copy)

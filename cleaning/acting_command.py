@@ -7,17 +7,11 @@ and the same command goes on from there.
 
 import argparse
 import os
-import signal
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import get_args
-
-from tqdm import tqdm
 
 from cleaning.acting import apply_plan, header, pairs
 from cleaning.emptying import empty_quarantine
@@ -27,33 +21,21 @@ from cleaning.kept import kept_of
 from cleaning.places import Refused, Roots
 from cleaning.plan import Plan, PlanError
 from cleaning.records import Action, Header
-from cleaning.undoing import Outcome, undo
+from cleaning.stashing import remove_place
+from cleaning.tallying import Tally, say, tallied
+from cleaning.undoing import undo
 
 MOVED = "nothing is freed until the quarantine is emptied: --empty-quarantine {journal}"
 ENDINGS = {
     "quarantine": MOVED,
     "hardlink": MOVED,
     "reflink": "the copies share the blocks of their keepers; nothing about them changed, and there is nothing to undo",
-    "delete": "{freed:,} bytes freed; this cannot be undone",
+    "delete": "{freed:,} bytes freed; this cannot be undone; what was deleted is noted in {journal}",
 }
 
 
 class Declined(Exception):
     """A person did not say yes."""
-
-
-@dataclass
-class Tally:
-    """What came of a run."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    bytes: int = 0
-    freed: int = 0
-    signal: int = 0
-
-    @property
-    def status(self) -> int:
-        return 128 + self.signal if self.signal else int(bool(self.counts["refused"] or self.counts["told"]))
 
 
 def add_arguments(parser: argparse._ArgumentGroup) -> None:
@@ -102,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             tally = _empty(arguments)
     except (PlanError, JournalError, Refused, Declined, OSError, UnicodeEncodeError) as error:
-        _say(str(error))
+        say(str(error))
         return 2
     except KeyboardInterrupt:  # before anything was begun
         return 130
@@ -119,21 +101,22 @@ def _apply(arguments: argparse.Namespace) -> Tally:
         _confirm(f"{count:,} copies will be deleted for good", arguments.yes)
     quarantine = _quarantine(arguments)
     path = (arguments.journal or _default_journal(plan, quarantine)).absolute()
-    with Journal.open(path, header(plan)) as journal:
+    with _tidied(plan, path), Journal.open(path, header(plan)) as journal:
+        count += sum(copy.path in leave and number in journal.units for number, (_, copy) in enumerate(pairs(plan)))
         outcomes = apply_plan(plan, journal, arguments.action, str(quarantine) if quarantine else None, leave)
-        tally = _tallied(outcomes, count, arguments.action)
+        tally = tallied(outcomes, count, arguments.action, _is_quiet(arguments))
     ending = ENDINGS[arguments.action].format(journal=path, freed=tally.freed)
     done = tally.counts["done"] + tally.counts["before"]
-    _say(f"{done:,} of {count:,} copies done ({tally.bytes:,} bytes), {tally.counts['refused']:,} passed over")
-    _say(ending if done else "nothing was done")
+    say(f"{done:,} of {count:,} copies done ({tally.bytes:,} bytes), {tally.counts['refused']:,} passed over")
+    say(ending if done else "nothing was done")
     return tally
 
 
 def _undo(arguments: argparse.Namespace) -> Tally:
     with Journal.open(*_journal(arguments, arguments.undo)) as journal:
         count = len(journal.units)
-        tally = _tallied(undo(journal), count, "undo")
-    _say(f"{tally.counts['done']:,} of {count:,} taken back, {tally.counts['refused']:,} could not be")
+        tally = tallied(undo(journal), count, "undo", _is_quiet(arguments))
+    say(f"{tally.counts['done']:,} of {count:,} taken back, {tally.counts['refused']:,} could not be")
     return tally
 
 
@@ -141,43 +124,13 @@ def _empty(arguments: argparse.Namespace) -> Tally:
     with Journal.open(*_journal(arguments, arguments.empty_quarantine)) as journal:
         count = len(journal.units)
         _confirm(f"{count:,} copies in the quarantine will be deleted for good", arguments.yes)
-        tally = _tallied(empty_quarantine(journal), count, "empty")
-    _say(f"{tally.counts['done']:,} of {count:,} deleted, {tally.freed:,} bytes freed; this cannot be undone")
+        tally = tallied(empty_quarantine(journal), count, "empty", _is_quiet(arguments))
+    say(f"{tally.counts['done']:,} of {count:,} deleted, {tally.freed:,} bytes freed; this cannot be undone")
     return tally
 
 
-def _tallied(outcomes: Iterator[Outcome], count: int, what: str) -> Tally:
-    """With a progress bar; a signal is heeded between two outcomes."""
-    tally = Tally()
-    with _signals() as asked, tqdm(total=count, desc=what, unit="copy", dynamic_ncols=True) as bar:
-        for outcome in outcomes:
-            tally.counts[outcome.status] += 1
-            tally.counts["told"] += bool(outcome.reason)
-            tally.bytes += outcome.bytes
-            tally.freed += outcome.freed
-            if outcome.reason:
-                tqdm.write(_printable(f"{outcome.status}: {outcome.reason}"), file=sys.stderr)
-            bar.update()
-            if asked:
-                tally.signal = asked[0]
-                break
-    return tally
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Which of SIGINT and SIGTERM came meanwhile; what is under way is not broken off."""
-    asked: list[int] = []
-
-    def note(number: int, _frame: FrameType | None) -> None:
-        asked.append(number)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _is_quiet(arguments: argparse.Namespace) -> bool:
+    return bool(getattr(arguments, "quiet", False))
 
 
 def _quarantine(arguments: argparse.Namespace) -> Path | None:
@@ -198,6 +151,16 @@ def _default_journal(plan: Plan, quarantine: Path | None) -> Path:
     return path
 
 
+@contextmanager
+def _tidied(plan: Plan, journal: Path) -> Iterator[None]:
+    """A run that could not be begun leaves no folder."""
+    try:
+        yield
+    except JournalError:
+        remove_place(Roots(plan.about.folders), str(journal.parent))
+        raise
+
+
 def _journal(arguments: argparse.Namespace, what: Path) -> tuple[Path, Header | None]:
     quarantine = Path(os.path.realpath(arguments.quarantine)) if arguments.quarantine else None
     path, new = (arguments.journal, None) if arguments.journal else find_journal(what, quarantine)
@@ -212,12 +175,3 @@ def _confirm(what: str, is_sure: bool) -> None:
     print(f"{what}. This cannot be undone. Type yes: ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip() != "yes":
         raise Declined("nothing was done")
-
-
-def _say(line: str) -> None:
-    print(_printable(line), file=sys.stderr)
-
-
-def _printable(line: str) -> str:
-    """Names that are not UTF-8, or have control characters, do no harm to a terminal."""
-    return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in line)

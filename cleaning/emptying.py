@@ -38,13 +38,14 @@ def _drop(journal: Journal, unit: Unit, held: ExitStack) -> None:
     """Of the last copies of a picture none goes."""
     keeper = unit.intent.keeper
     planned = PlannedFile(path=keeper.path, size=keeper.size, mtime_ns=0, sha256=keeper.sha256)
-    held.enter_context(verified(journal.roots, planned))
+    seen = held.enter_context(verified(journal.roots, planned))
     for each in unit.intent.files:
         place_of(journal, each.stash)
     try:
         stashes = tuple(held.enter_context(journal.roots.entry(each.stash)) for each in unit.intent.files)
     except FileNotFoundError:
         stashes = ()  # somebody was quicker
+    seen.check_still()
     journal.write(Emptied(unit=unit.intent.unit))
     drop(stashes)
     if unit.intent.action != "hardlink":

@@ -40,12 +40,19 @@ def find_journal(what: Path, quarantine: Path | None = None) -> tuple[Path, Head
     path = journal_of(plan, quarantine)
     if not path.exists():
         remove_place(Roots(plan.about.folders), str(path.parent))  # of a run that was killed before it could begin
-        raise JournalError(f"{what} was not applied, or was taken back: there is no {path}")
+        raise JournalError(f"{what} was not applied, or was taken back: there is no {path}{_others(path.parent)}")
     return path, header(plan)
 
 
+def _others(place: Path) -> str:
+    """What to do where the plan was written anew since."""
+    if not any(place.glob("*.jsonl")):
+        return ""
+    return f"; another plan was applied there: --undo {place.parent if place.name == QUARANTINE else place}"
+
+
 def _in_folder(folder: Path) -> Path:
-    beside = folder.with_name(f"{folder.name}.jsonl")
+    beside = folder.parent / f"{folder.name}.jsonl"
     if beside.is_file():
         return beside
     found = [*folder.glob("*.jsonl"), *(folder / QUARANTINE).glob("*.jsonl")]

@@ -4,12 +4,13 @@ import fcntl
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Self
 
-from cleaning.places import Roots
+from cleaning.locking import InUse, alone_in
+from cleaning.places import QUARANTINE, Roots
 from cleaning.records import (
     Done,
     Dropping,
@@ -60,22 +61,30 @@ class Journal:
         self.roots = Roots(header.folders, header.protected)
         self._fd = fd
         self._end = 0
+        self._owed = b""  # lines that there was no room for
 
     @classmethod
     @contextmanager
     def open(cls, path: Path, new: Header | None = None) -> Iterator[Self]:
         """One that is there, or, with `new`, one that is made. Raises JournalError, OSError."""
-        fd = _opened(path, create=new is not None)
-        try:
+        with ExitStack() as held:
+            if new:
+                held.enter_context(_alone(new))
+            fd = _opened(path, create=new is not None)
+            held.callback(os.close, fd)
             _lock(fd, path)
-            yield cls._read(path, fd, new)
-        finally:
-            os.close(fd)
+            journal = cls._read(path, fd, new)
+            if not new:
+                held.enter_context(_alone(journal.header))
+            yield journal
 
     @classmethod
     def _read(cls, path: Path, fd: int, new: Header | None) -> Self:
         with os.fdopen(os.dup(fd), "rb") as file:
-            lines = [line for line in file if line.endswith(b"\n")]  # the last may be torn
+            content = list(file)
+        lines = [line for line in content if line.endswith(b"\n")]  # the last may be torn
+        if not lines:
+            _check_beginning(path, b"".join(content), new)
         records = [_parsed(path, number, line) for number, line in enumerate(lines, 1)]
         header = records[0] if records else new
         if not isinstance(header, Header):
@@ -88,8 +97,7 @@ class Journal:
             if not journal._take(record):
                 raise JournalError(f"{path} is damaged in line {number}: out of order")
         if not records:
-            journal._append(header)
-            _sync_folder(path.parent)
+            journal._begin()
         return journal
 
     def write(self, event: Event) -> None:
@@ -97,20 +105,37 @@ class Journal:
         self._append(event)
         self._take(event)
 
+    def write_if_room(self, event: Undoing | Undone) -> None:
+        """What is taken back may be taken back again, and makes room: without any, the line waits for the next one."""
+        self._owed += to_line(event)
+        with suppress(JournalError):
+            self._append()
+        self._take(event)
+
     def remove(self) -> None:
         """Of a run that left nothing. Raises OSError."""
         self.path.unlink()
 
-    def _append(self, record: Record) -> None:
-        line = to_line(record)
+    def _begin(self) -> None:
+        try:
+            self._append(self.header)
+        except JournalError:
+            self.remove()  # an empty one would say nothing
+            raise
+        _sync_folder(self.path.parent)
+
+    def _append(self, *records: Record) -> None:
+        line = self._owed + b"".join(map(to_line, records))
         try:
             os.ftruncate(self._fd, self._end)  # what a killed process left of a line
             if os.pwrite(self._fd, line, self._end) != len(line):
                 raise OSError("no room for another line")
             os.fsync(self._fd)
         except OSError as error:
-            raise JournalError(f"{self.path} cannot be written: {error.strerror or error}") from None
+            told = f"{self.path} cannot be written: {error.strerror or error}"
+            raise JournalError(f"{told}; make room and go on, or take back what was done (--undo)") from None
         self._end += len(line)
+        self._owed = b""
 
     def _take(self, event: Record) -> bool:
         """Whether it makes sense where it comes."""
@@ -146,6 +171,28 @@ def _lock(fd: int, path: Path) -> None:
         raise JournalError(f"{path} is in use: another run acts on it") from None
     if (current.st_dev, current.st_ino) != (ours.st_dev, ours.st_ino):
         raise JournalError(f"{path} was replaced just now; try again")
+
+
+@contextmanager
+def _alone(header: Header) -> Iterator[None]:
+    try:
+        with alone_in((*header.folders, *header.protected)):
+            yield
+    except InUse as error:
+        raise JournalError(str(error)) from None
+
+
+def _check_beginning(path: Path, content: bytes, new: Header | None) -> None:
+    """Of a file without a whole line: it is written to only where it is empty, or the torn beginning of this journal.
+
+    Raises JournalError.
+    """
+    if new and not to_line(new).startswith(content):
+        raise JournalError(f"{path} is not a journal of this program")
+    if not new and not content:
+        if path.parent.name == QUARANTINE:
+            path.unlink()
+        raise JournalError(f"{path} is empty: its run was not begun, and there is nothing to take back")
 
 
 def _parsed(path: Path, number: int, line: bytes) -> Record:

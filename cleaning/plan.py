@@ -136,7 +136,7 @@ class Plan(_Record):
         return plan
 
     def check(self) -> None:
-        """Raises PlanError where the plan would remove a picture that it keeps, or one twice."""
+        """Raises PlanError where the plan would remove a picture that it keeps, or one twice, or belies itself."""
         kept = {each.path for group in self.groups for each in (group.keeper, *group.keeper.companions)}
         removed: set[str] = set()
         for copy in (copy for group in self.groups for copy in group.removed):
@@ -144,10 +144,18 @@ class Plan(_Record):
                 if each.path in kept or each.path in removed:
                     raise PlanError(f"the plan names {each.path!r} twice: as kept and removed, or as removed twice")
                 removed.add(each.path)
+        for group in self.groups:
+            _check_exact(group)
 
     @property
     def saves_bytes(self) -> int:
         return sum(group.saves_bytes for group in self.groups)
+
+
+def _check_exact(group: PlannedGroup) -> None:
+    for copy in group.copies:
+        if copy.relation == "exact" and (copy.size, copy.sha256) != (group.keeper.size, group.keeper.sha256):
+            raise PlanError(f"the plan calls {copy.path!r} exact, but gives it other bytes than its keeper")
 
 
 def write_plan(path: Path, about: About, groups: Iterable[PlannedGroup]) -> None:

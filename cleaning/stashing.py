@@ -50,9 +50,22 @@ def tidy(journal: Journal) -> None:
         with suppress(Refused, OSError):
             _sweep(journal.roots, place, journal.header.run)
         remove_place(journal.roots, place)
-    if not journal.units and journal.path.name == f"{journal.header.run}.jsonl":
+    if not journal.units and not strays(journal) and journal.path.name == f"{journal.header.run}.jsonl":
         journal.remove()
         remove_place(journal.roots, str(journal.path.parent))
+
+
+def strays(journal: Journal) -> list[str]:
+    """Files in the run's folders of the quarantines that the journal, which may have lost lines, does not know."""
+    known = {each.stash for unit in journal.units.values() for each in unit.intent.files}
+    run = journal.header.run
+    beside = [str(journal.path.parent)] if journal.path.name == f"{run}.jsonl" else []
+    found: list[str] = []
+    for place in dict.fromkeys([*journal.places, *beside]):
+        with suppress(Refused, OSError), journal.roots.folder(f"{place}/{run}") as top:
+            for folder, _, files, _ in os.fwalk(".", dir_fd=top.fd):
+                found += (os.path.normpath(f"{top.path}/{folder}/{name}") for name in files if name != PART)
+    return sorted(set(found) - known)
 
 
 def remove_place(roots: Roots, place: str) -> None:

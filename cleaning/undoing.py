@@ -12,7 +12,7 @@ from cleaning.moving import move_back
 from cleaning.places import Entry, Folder, Refused, put_time
 from cleaning.records import Facts, Undoing, Undone
 from cleaning.seen import reason
-from cleaning.stashing import make_place, place_of, tidy
+from cleaning.stashing import make_place, place_of, strays, tidy
 
 Status = Literal["done", "before", "refused"]
 
@@ -36,6 +36,8 @@ def undo(journal: Journal) -> Iterator[Outcome]:
     """Take back all, the last first. Raises JournalError, OSError."""
     for unit in reversed(list(journal.units.values())):
         yield taken_back(journal, unit)
+    for path in strays(journal):
+        yield Outcome(path, "refused", f"{path} is in the quarantine, but not in the journal: it stays there")
     tidy(journal)
 
 
@@ -63,12 +65,12 @@ def take_back(journal: Journal, unit: Unit) -> str:
         pairs = [_opened(journal, held, each) for each in reversed(unit.intent.files)]
         folders = {entry.folder.path: entry.folder for entry, _, _ in pairs}
         times = _times(unit, folders)
-        journal.write(Undoing(unit=unit.intent.unit, folders=times))
+        journal.write_if_room(Undoing(unit=unit.intent.unit, folders=times))
         told = _files_back(unit, pairs)
         for stash in (stash for _, stash, _ in pairs):
             sync(stash.folder)
         told += [_time_back(folder, times[path]) for path, folder in folders.items()]
-    journal.write(Undone(unit=unit.intent.unit))
+    journal.write_if_room(Undone(unit=unit.intent.unit))
     return "; ".join(filter(None, told))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cleaning.places import QUARANTINE
-from tests.cleaning.trees import group, plan_of, settle, snapshot, store, write
+from tests.cleaning.trees import copy, group, plan_of, settle, snapshot, store, write
 
 REPOSITORY = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "tests.cleaning.command"]
@@ -185,3 +185,48 @@ def test_names_do_no_harm_to_a_terminal(tmp_path: Path) -> None:
     done = run("--apply", plan)
     assert done.returncode == 1
     assert "\x1b[2J" not in done.stderr and "\u202e" not in done.stderr
+
+
+def test_quiet_is_quiet(plan: Path) -> None:
+    for what in ("--apply", "--undo"):
+        assert "copy/s" not in run(what, plan, "--quiet").stderr
+
+
+def test_refusals_for_one_reason_are_summed_up(tmp_path: Path) -> None:
+    top = tmp_path / "top"
+    kept = write(top / "kept.jpg", b"picture")
+    near = [copy(write(top / f"{each}.jpg", b"near"), relation="near") for each in range(25)]
+    done = run("--apply", store(tmp_path / "plan.json", plan_of(top, group(kept, *near))), "--action", "hardlink")
+    assert done.stderr.count("only exact copies can share them") == 11
+    assert "refused: and 15 more: FILE has other bytes than its keeper" in done.stderr
+    assert "0 of 25 copies done (0 bytes), 25 passed over" in done.stderr
+
+
+def test_what_is_to_be_kept_but_was_moved_is_passed_over(top: Path, plan: Path, tmp_path: Path) -> None:
+    run("--apply", plan)
+    (tmp_path / "kept.txt").write_text((top / "a" / "copy.jpg").as_uri())
+    done = run("--apply", plan, "--kept", tmp_path / "kept.txt")
+    assert (done.returncode, "1 of 2 copies done (7 bytes), 1 passed over" in done.stderr) == (1, True)
+
+
+def test_of_a_plan_that_was_written_anew_the_folder_is_named(top: Path, plan: Path) -> None:
+    before = snapshot(top)
+    run("--apply", plan)
+    store(plan, plan_of(top))
+    done = run("--undo", plan)
+    assert (done.returncode, f"another plan was applied there: --undo {top}\n" in done.stderr) == (2, True)
+    assert run("--undo", top).returncode == 0
+    assert snapshot(top) == before
+
+
+def test_the_root_has_no_journal_beside_it() -> None:
+    done = run("--undo", "/")
+    assert (done.returncode, "Traceback" in done.stderr, "has no quarantine" in done.stderr) == (2, False, True)
+
+
+def test_the_record_of_what_was_deleted_is_named_and_can_go(top: Path, plan: Path) -> None:
+    done = run("--apply", plan, "--action", "delete", "--yes")
+    [journal] = (top / QUARANTINE).glob("*.jsonl")
+    assert f"what was deleted is noted in {journal}" in done.stderr
+    assert run("--empty-quarantine", plan, "--yes").returncode == 0
+    assert sorted(snapshot(top)) == [".", "a", "b", "kept.jpg"]

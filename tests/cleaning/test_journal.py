@@ -102,7 +102,7 @@ def test_a_journal_cannot_have_files_moved_from_anywhere(journal: Path, top: Pat
     journal.write_text("".join(lines).replace(str(facts.stash.encode("unicode_escape"))[2:-1], str(secret)))
     text = journal.read_text().replace(f'"stash": "{top}', f'"stash": "{tmp_path}/x')
     journal.write_text(text)
-    assert all("is in no quarantine of this run" in each.reason for each in undone(journal))
+    assert all("is in no quarantine of this run" in each.reason for each in undone(journal)[:COPIES])
     assert secret.exists()
 
 

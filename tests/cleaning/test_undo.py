@@ -196,6 +196,17 @@ def test_a_full_quarantine_loses_nothing(top: Path, plan: Plan, tmp_path: Path, 
     assert snapshot(top) == before
 
 
+def test_a_quarantine_that_is_full_can_be_taken_back(top: Path, plan: Plan, elsewhere: Mounted) -> None:
+    """Its journal, too, lies where there is no room."""
+    before = snapshot(top)
+    journal = elsewhere.folder / f"{header(plan).run}.jsonl"
+    acted(plan, journal, quarantine=elsewhere.folder)
+    with elsewhere.full():
+        assert {each.status for each in undone(journal)} == {"done"}
+    assert snapshot(top) == before
+    assert list(elsewhere.folder.iterdir()) == []
+
+
 def test_a_full_disk_keeps_a_file_from_coming_back_until_there_is_room(tmp_path: Path, elsewhere: Mounted) -> None:
     top = elsewhere.folder / "top"
     write(top / "kept.jpg", b"picture" * 1000)
