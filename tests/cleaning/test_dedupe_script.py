@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from cleaning.cache import NAME
+from cleaning.keeping import DEFAULT
 from cleaning.plan import Plan
 from cleaning.scan import QUARANTINE
 from scripts import dedupe, evaluate_dedupe, make_redundant
@@ -277,11 +278,46 @@ def test_what_is_wrong_is_said(
     assert says in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("act", ["--apply", "--undo", "--empty-quarantine"])
+@pytest.mark.parametrize(
+    "option",
+    [
+        *("--protect=/", "--keep=oldest", f"--keep={DEFAULT}", "--threshold=0.9", "--precision=0.9"),
+        *("--relation=near", "--plan=x", "--cache=x", "--config=x", "--html=x", "--no-html", "--json"),
+    ],
+)
+def test_what_only_a_search_heeds_is_refused_where_a_plan_is_acted_on(
+    tmp_path: Path, act: str, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        dedupe.main([act, str(tmp_path / "plan.json"), "--quiet", "--yes", option])
+    assert ended.value.code == 2
+    assert f"made with its own options, and {option.partition('=')[0]} would" in capsys.readouterr().err
+
+
+def test_no_file_but_a_plan_is_replaced_by_one(
+    tmp_path: Path, given: list[str], run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved(tmp_path / "pictures/a.png", 1)
+    saved(tmp_path / "pictures/b.png", 1)
+    trap = tmp_path / ".plan.json.try"
+    trap.write_text("mine")
+    run()
+    run()
+    assert trap.read_text() == "mine"
+    photo = saved(tmp_path / "photo.jpg", 2)
+    before = photo.read_bytes()
+    assert dedupe.main([str(tmp_path / "pictures"), *given, "--plan", str(photo)]) == 2
+    assert photo.read_bytes() == before
+    assert "photo.jpg is no plan" in capsys.readouterr().err
+    assert not (tmp_path / "photo-report").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
         (["--precision", "0.9"], "give --threshold"),
-        (["--plan", "/nowhere/plan.json"], "No such file"),
+        (["--plan", "/nowhere/plan.json"], "in the folder /nowhere: No such file"),
         (["--config", "/nowhere.yaml"], "nowhere"),
     ],
 )
