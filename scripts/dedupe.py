@@ -130,7 +130,7 @@ def figures(about: About, groups: Sequence[PlannedGroup], seconds: float) -> dic
 
 def told(facts: dict[str, object], about: About, plan: Path, report: Path | None) -> str:
     """The same for people, with the first troubles."""
-    lines = [f"could not be read: {_shown(each.path)}: {each.reason}" for each in about.troubles[:TOLD]]
+    lines = [f"not looked at: {_shown(each.path)}: {each.reason}" for each in about.troubles[:TOLD]]
     if len(about.troubles) > TOLD:
         lines.append(f"... and {len(about.troubles) - TOLD:,} more, which the plan names")
     copies = facts["copies"]
@@ -139,7 +139,7 @@ def told(facts: dict[str, object], about: About, plan: Path, report: Path | None
         f"{facts['pictures']:,} pictures, {_size(facts['bytes'])}; {facts['seconds']} s, "
         f"{facts['pictures_per_second']:,} pictures/s",
         f"{facts['groups']:,} groups with {by_relation} copies to remove, which saves {_size(facts['saves_bytes'])}",
-        f"{facts['held']:,} copies held back for you to decide, {facts['troubles']:,} files could not be read",
+        f"{facts['held']:,} copies held back for you to decide, {facts['troubles']:,} files or folders not looked at",
         f"{facts['with_missing_metadata']:,} copies say something (date, place ...) that what is kept does not",
         f"nothing was changed; the plan is {plan}" + (f"; look through {report / 'index.html'}" if report else ""),
     ]

@@ -23,6 +23,11 @@ from tests.cleaning.drawn import drawn, saved
 
 ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., Plan]
+# Of the samples, photographs of different scenes, none of them twice.
+DIFFERENT = [
+    *("astronaut.png", "brick.png", "camera.png", "chelsea.png", "coffee.png", "coins.png"),
+    *("hubble_deep_field.jpg", "ihc.png", "moon.png", "motorcycle_left.png", "retina.jpg", "rocket.jpg"),
+]
 
 
 @pytest.fixture
@@ -414,7 +419,10 @@ def test_ctrl_c_leaves_no_plan_and_keeps_what_was_done(tmp_path: Path, given: li
 @pytest.mark.model
 @pytest.mark.slow
 def test_copies_of_photographs_are_found_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    photos = ROOT / ".samples/skimage/data"
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in DIFFERENT:
+        shutil.copy(ROOT / ".samples/skimage/data" / name, photos)
     usual = ["--pictures", "12", "--copies", "36", "--exact", "3", "--broken", "5"]
     assert make_redundant.main([str(photos), str(tmp_path / "made"), *usual]) == 0
     options = ["--cache", str(tmp_path / "cache"), "--plan", str(tmp_path / "plan.json"), "--quiet"]
