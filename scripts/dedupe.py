@@ -157,9 +157,7 @@ def _shown(path: str) -> str:
 
 def _try_out(plan: Path) -> None:
     """Whether the plan can be written, before hours of work. Raises OSError."""
-    if plan.is_dir():
-        raise IsADirectoryError(f"{plan} is a folder; --plan names a file")
-    if plan.exists() and not is_plan(plan):
+    if plan.is_dir() or (plan.exists() and not is_plan(plan)):
         raise FileExistsError(f"{plan} is no plan of this program, and is not replaced: name another file with --plan")
     try:
         tempfile.TemporaryFile(dir=plan.parent).close()
@@ -189,10 +187,8 @@ def _misuse_of_acting(argv: Sequence[str] | None, given: argparse.Namespace) -> 
     allowed = {"folders", "quiet", *vars(acting.parse_args([]))}
     blank = argparse.Namespace(**dict.fromkeys(vars(given)))  # so that what is not named stays None, default or not
     named = [name for name, value in vars(_parser().parse_args(argv, blank)).items() if value is not None]
-    foreign = [f"--{name.replace('_', '-')}" for name in named if name not in allowed]
-    if not foreign:
-        return ""
-    return f"the plan was made with its own options, and {', '.join(foreign)} would change nothing: search again"
+    idle = ", ".join(f"--{name.replace('_', '-')}" for name in named if name not in allowed)
+    return f"the plan was made with its own options, and {idle} would change nothing: search anew" if idle else ""
 
 
 def _misuse_of_scores(given: argparse.Namespace) -> str:
