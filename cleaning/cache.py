@@ -10,16 +10,17 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import partial
 from pathlib import Path
 from threading import RLock
 from time import time
 from typing import Any
 
+from cleaning.riches import PLAIN, Riches
 from cleaning.scan import Found
 
-NAME = "dedupe-2.sqlite"  # the number rises with the tables
+NAME = "dedupe-3.sqlite"  # the number rises with the tables, and with what a Content says
 KEPT_DAYS = 180  # what no run has used for so long is forgotten
 REFRESHED_DAYS = 7  # the day of the last use is right to so many
 WAIT_S = 60.0
@@ -44,6 +45,7 @@ class Content:
     metadata:      what its EXIF says.
     failure:       why it could not be decoded, `limits` being those it was judged by.
     is_picture:    whether it may be one all the same, which is merely too large.
+    riches:        what it holds beyond what is compared.
     """
 
     pixels: str = ""
@@ -56,6 +58,7 @@ class Content:
     failure: str = ""
     is_picture: bool = True
     limits: str = ""
+    riches: Riches = PLAIN
 
 
 class DamagedCache(Exception):
@@ -115,7 +118,7 @@ class Cache:
                 yield sha256.hex(), content
 
     def put_content(self, sha256: str, content: Content) -> None:
-        facts = json.dumps([getattr(content, name) for name in Content.__slots__])
+        facts = json.dumps(astuple(content))
         self._later("INSERT OR REPLACE INTO contents VALUES (?, ?, ?)", (bytes.fromhex(sha256), facts, self._today))
 
     def rows(self, extractor: str, hashes: Iterable[str]) -> Iterator[tuple[str, bytes]]:
@@ -182,6 +185,7 @@ def _content(facts: str) -> Content | None:
     try:
         values = json.loads(facts)
         values[6] = tuple((str(name), str(value)) for name, value in values[6])
+        values[10] = Riches(*values[10])
         return Content(*values)
     except (ValueError, TypeError, IndexError):
         return None

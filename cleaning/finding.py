@@ -183,7 +183,7 @@ def _best(looks: Sequence[Look], keep: Keep, places: Sequence[int], apart: Set[i
     """The place of the look that the rules keep."""
 
     def key(place: int) -> tuple[int | str, ...]:
-        return keep.key(replace(looks[place].pictures[0].candidate, apart=int(place in apart)))
+        return keep.key(replace(looks[place].pictures[0].candidate, apart=int(place in apart), near=True))
 
     return min(places, key=key)
 

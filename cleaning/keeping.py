@@ -1,24 +1,34 @@
 """Which of several copies is kept: rules in order, the first that tells two pictures apart deciding."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from cleaning.cache import Content
 from cleaning.scan import Found
 from index_store.policy import FORMAT_RANKS
 
+COMPARED_BITS = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A file that may be kept. `folder` is the number of the one that it was found in; `apart` is 1 unless it is one of
-    those closest to all others of its group."""
+    those closest to all others of its group. `near`: it is compared with pictures of other pixels, too."""
 
     file: Found
     content: Content
     folder: int
     protected: bool
     apart: int = 0
+    near: bool = False
+
+    @property
+    def riches(self) -> int:
+        """How much it holds that is not compared. Transparency counts among the same pixels only: a screenshot of a
+        window may have some, too, and is not to be kept for that instead of the photograph."""
+        riches = self.content.riches
+        return (riches.bits > COMPARED_BITS) + bool(riches.behind) + (riches.alpha and not self.near)
 
 
 # Of each rule a number, the picture with the least being kept.
@@ -49,12 +59,13 @@ MEANINGS = {
     "first-folder": "in the FOLDER that is given first",
 }
 DEFAULT = "closest,metadata,largest-resolution,best-format,biggest-file,oldest,shortest-path"
-PROTECTED, LAST_RESORT = "protected", "path"
+PROTECTED, RICHEST, LAST_RESORT = "protected", "holds-more", "path"
 
 
 @dataclass(frozen=True)
 class Keep:
-    """Rules in the order of their weight; what is protected goes before all, what is left equal by path."""
+    """Rules in the order of their weight; what is protected goes before all, then what holds most beyond what is
+    compared; what is left equal is decided by path."""
 
     rules: tuple[str, ...]
 
@@ -73,13 +84,14 @@ class Keep:
 
     def key(self, each: Candidate) -> tuple[int | str, ...]:
         """Files in the order of their keys are in the order of the rules, the best first."""
-        return (not each.protected, *(RULES[name](each) for name in self.rules), each.file.path)
+        return (not each.protected, -each.riches, *(RULES[name](each) for name in self.rules), each.file.path)
 
     def best(self, several: Sequence[Candidate]) -> Candidate:
         return min(several, key=self.key)
 
     def reason(self, keeper: Candidate, others: Sequence[Candidate]) -> str:
         """The rule by which the keeper comes before the best of the others."""
-        names = (PROTECTED, *self.rules, LAST_RESORT)
-        keys = zip(names, self.key(keeper), self.key(self.best(others)), strict=True)
+        names = (PROTECTED, RICHEST, *self.rules, LAST_RESORT)
+        rival = self.best(others)
+        keys = zip(names, self.key(replace(keeper, near=rival.near)), self.key(rival), strict=True)
         return next((name for name, own, its in keys if own != its), LAST_RESORT)

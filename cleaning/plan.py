@@ -16,6 +16,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 FORMAT = "imageretrieval-plan/1"
+BEGINNING = f'{{"format": {json.dumps(FORMAT)}'.encode("ascii")
 Relation = Literal["exact", "identical", "near"]
 
 
@@ -158,10 +159,16 @@ def _check_exact(group: PlannedGroup) -> None:
             raise PlanError(f"the plan calls {copy.path!r} exact, but gives it other bytes than its keeper")
 
 
+def is_plan(path: Path) -> bool:
+    """Whether a file begins as `write_plan` begins one. Raises OSError."""
+    with path.open("rb") as file:
+        return file.read(len(BEGINNING)) == BEGINNING
+
+
 def write_plan(path: Path, about: About, groups: Iterable[PlannedGroup]) -> None:
     """Whole or not at all; `groups` may be any number. Raises OSError."""
     with _aside(path) as lines:
-        lines.write(f'{{"format": {json.dumps(FORMAT)},\n"about": {_json(about)},\n"groups": [')
+        lines.write(f'{BEGINNING.decode("ascii")},\n"about": {_json(about)},\n"groups": [')
         for number, group in enumerate(groups):
             lines.write(f"{',' if number else ''}\n{_json(group)}")
         lines.write("\n]}\n")

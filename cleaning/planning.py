@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from cleaning.cache import Cache
-from cleaning.keeping import Keep
+from cleaning.keeping import Candidate, Keep
 from cleaning.looks import Look, Picture
 from cleaning.plan import Companion, Copy, PlannedGroup, PlannedPicture, Relation
 from cleaning.reading import sha256_of
@@ -34,7 +34,7 @@ class Planner:
         kept = self._picture(best)
         copies = [self._copy(each, score, best, kept) for each, score, _ in others]
         copies.sort(key=lambda copy: (RELATIONS.index(copy.relation), -copy.score, copy.path))
-        rivals = [replace(each.candidate, apart=apart) for each, _, apart in others]
+        rivals = [_rival(each, apart, best) for each, _, apart in others]
         return PlannedGroup(keeper=kept, kept_for=self.keep.reason(best.candidate, rivals), copies=tuple(copies))
 
     def _copy(self, picture: Picture, score: float, best: Picture, kept: PlannedPicture) -> Copy:
@@ -42,9 +42,11 @@ class Planner:
         relation = _relation(picture, best)
         missing = {name: value for name, value in picture.candidate.content.metadata if name not in _known(best)}
         unique = [each for each in planned.companions if not _stands_beside(each, kept)]
-        missing |= {_name(each): "a sidecar that the keeper lacks" for each in unique if each.kind == "sidecar"}
+        profile = picture.candidate.content.riches.profile
+        if profile and profile != best.candidate.content.riches.profile:
+            missing["ICC profile"] = profile
         unread = len(planned.companions) < len(picture.candidate.file.unit.beside)
-        held = "; ".join(_reasons(picture, relation, unique, unread))
+        held = "; ".join((*_reasons(picture, relation, unique, unread), *_riches(picture, best)))
         return Copy(**dict(planned), relation=relation, score=score, held=held, missing=missing)
 
     def _picture(self, picture: Picture) -> PlannedPicture:
@@ -93,7 +95,7 @@ def _relation(picture: Picture, best: Picture) -> Relation:
 def _reasons(picture: Picture, relation: Relation, unique: Sequence[Companion], unread: bool) -> Iterator[str]:
     """Why a copy is not to be removed all the same."""
     file, content = picture.candidate.file, picture.candidate.content
-    yield from (f"its {each.kind} {_name(each)} is not beside the keeper" for each in unique if each.kind != "sidecar")
+    yield from (f"its {each.kind} {_name(each)} is not beside the keeper" for each in unique)
     if unread:
         yield "what belongs to it could not be read"
     if file.unit.shared:
@@ -102,6 +104,22 @@ def _reasons(picture: Picture, relation: Relation, unique: Sequence[Companion], 
         yield f"its file has {file.links} names (hard links), so that nothing would be saved"
     if relation != "exact" and content.moves:
         yield "it has several frames or pages, of which only the first was compared"
+
+
+def _riches(picture: Picture, best: Picture) -> Iterator[str]:
+    """Why it is not to be removed for what is not compared, and the keeper has not got."""
+    its, kept = picture.candidate.content.riches, best.candidate.content.riches
+    if its.bits > kept.bits:
+        yield f"it has {its.bits} bits a channel, the keeper {kept.bits}"
+    if its.alpha and not kept.alpha:
+        yield "parts of it are transparent, nothing of the keeper is"
+    if its.behind and its.behind != kept.behind:
+        yield "it has something behind the picture, such as a motion photo's film, that the keeper lacks"
+
+
+def _rival(picture: Picture, apart: int, best: Picture) -> Candidate:
+    is_near = _relation(picture, best) == "near"
+    return replace(picture.candidate, apart=apart, near=is_near)
 
 
 def _stands_beside(companion: Companion, kept: PlannedPicture) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 from cleaning.cache import Cache, Content
 from cleaning.companions import NOTHING
 from cleaning.metadata import facts_of, moves
+from cleaning.riches import riches_of
 from cleaning.scan import Found, found_of
 from extractor import Extractor, NoEmbedding, Pixels
 from retrieval.decoding import TookTooLong
@@ -165,6 +166,7 @@ def content_of(picture: Picture, data: bytes) -> Content:
         indeterminate=picture.indeterminate,
         moves=moves(data, picture.format),
         metadata=tuple(facts_of(data, picture.format).items()),
+        riches=riches_of(data, picture.format),
     )
 
 

@@ -77,7 +77,8 @@ def _entries(folder: str, tell: Tell, seen: set[tuple[int, int]]) -> tuple[list[
         tell(folder, error.strerror or str(error))
         return [], []
     if any(entry.name == MARK for entry in entries) and is_report(Path(folder)):
-        return [], []  # its thumbnails are copies of everything
+        tell(folder, "a report of this program: not searched")  # its thumbnails are copies of everything
+        return [], []
     below = [entry.path for entry in entries if _is(entry, tell, os.DirEntry.is_dir)]
     files = [entry for entry in entries if _is(entry, tell, os.DirEntry.is_file)]
     pictures = [entry for entry in files if os.path.splitext(entry.name)[1].lower() in ENDINGS]  # noqa: PTH122

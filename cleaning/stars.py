@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cleaning.nearness import Pairs
 
 Mask = NDArray[np.bool_]
-AS_CLOSE = 0.05  # in mean score, which still counts as equally close to the others
+AS_CLOSE = 0.02  # in mean score, which still counts as equally close to the others
 
 Choose = Callable[[Sequence[int], Set[int]], int]  # takes places, and which of them are less close to the others
 

@@ -21,6 +21,7 @@ import argparse
 import json
 import shlex
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,7 +33,7 @@ from cleaning import acting_command
 from cleaning.cache import Cache, DamagedCache, default_folder, set_aside
 from cleaning.finding import Finder, FindingError, Question
 from cleaning.keeping import DEFAULT, MEANINGS, Keep
-from cleaning.plan import About, Plan, PlannedGroup, Relation, write_plan
+from cleaning.plan import About, Plan, PlannedGroup, Relation, is_plan, write_plan
 from cleaning.progress import Progress
 from extractor import ExtractorError
 from reports.folder import ReportError, check_folder
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says; returns the exit status."""
     parser = _parser()
     given = parser.parse_args(argv)
-    if trouble := _misuse(given):
+    if trouble := _misuse_of_acting(argv, given) if acting_command.is_asked(given) else _misuse(given):
         parser.error(trouble)
     if acting_command.is_asked(given):
         return acting_command.run(given)
@@ -129,7 +130,7 @@ def figures(about: About, groups: Sequence[PlannedGroup], seconds: float) -> dic
 
 def told(facts: dict[str, object], about: About, plan: Path, report: Path | None) -> str:
     """The same for people, with the first troubles."""
-    lines = [f"could not be read: {_shown(each.path)}: {each.reason}" for each in about.troubles[:TOLD]]
+    lines = [f"not looked at: {_shown(each.path)}: {each.reason}" for each in about.troubles[:TOLD]]
     if len(about.troubles) > TOLD:
         lines.append(f"... and {len(about.troubles) - TOLD:,} more, which the plan names")
     copies = facts["copies"]
@@ -138,7 +139,7 @@ def told(facts: dict[str, object], about: About, plan: Path, report: Path | None
         f"{facts['pictures']:,} pictures, {_size(facts['bytes'])}; {facts['seconds']} s, "
         f"{facts['pictures_per_second']:,} pictures/s",
         f"{facts['groups']:,} groups with {by_relation} copies to remove, which saves {_size(facts['saves_bytes'])}",
-        f"{facts['held']:,} copies held back for you to decide, {facts['troubles']:,} files could not be read",
+        f"{facts['held']:,} copies held back for you to decide, {facts['troubles']:,} files or folders not looked at",
         f"{facts['with_missing_metadata']:,} copies say something (date, place ...) that what is kept does not",
         f"nothing was changed; the plan is {plan}" + (f"; look through {report / 'index.html'}" if report else ""),
     ]
@@ -156,11 +157,12 @@ def _shown(path: str) -> str:
 
 def _try_out(plan: Path) -> None:
     """Whether the plan can be written, before hours of work. Raises OSError."""
-    if plan.is_dir():
-        raise IsADirectoryError(f"{plan} is a folder; --plan names a file")
-    write_probe = plan.parent / f".{plan.name}.try"
-    write_probe.touch()
-    write_probe.unlink()
+    if plan.is_dir() or (plan.exists() and not is_plan(plan)):
+        raise FileExistsError(f"{plan} is no plan of this program, and is not replaced: name another file with --plan")
+    try:
+        tempfile.TemporaryFile(dir=plan.parent).close()
+    except OSError as error:
+        raise OSError(f"no plan can be written in the folder {plan.parent}: {error.strerror}") from None
 
 
 def _cache_folder(given: argparse.Namespace) -> Path:
@@ -168,14 +170,25 @@ def _cache_folder(given: argparse.Namespace) -> Path:
 
 
 def _misuse(given: argparse.Namespace) -> str:
-    """What is wrong with the command line, or nothing."""
-    if acting_command.is_asked(given):
-        return "a plan says what is done: name no folders beside it" if given.folders else ""
+    """What is wrong with the command line of a search, or nothing."""
     if not given.folders:
         return "name at least one FOLDER, or --apply, --undo or --empty-quarantine"
     if missing := [_shown(folder) for folder in (*given.folders, *given.protect) if not Path(folder).is_dir()]:
         return f"no such folder: {', '.join(missing)}"
     return _misuse_of_scores(given) or _misuse_of_rules(given.keep)
+
+
+def _misuse_of_acting(argv: Sequence[str] | None, given: argparse.Namespace) -> str:
+    """The same where a plan is acted on: what a search goes by has no say there, and must not seem to."""
+    if given.folders:
+        return "a plan says what is done: name no folders beside it"
+    acting = argparse.ArgumentParser()
+    acting_command.add_arguments(acting.add_argument_group())
+    allowed = {"folders", "quiet", *vars(acting.parse_args([]))}
+    blank = argparse.Namespace(**dict.fromkeys(vars(given)))  # so that what is not named stays None, default or not
+    named = [name for name, value in vars(_parser().parse_args(argv, blank)).items() if value is not None]
+    idle = ", ".join(f"--{name.replace('_', '-')}" for name in named if name not in allowed)
+    return f"the plan was made with its own options, and {idle} would change nothing: search anew" if idle else ""
 
 
 def _misuse_of_scores(given: argparse.Namespace) -> str:

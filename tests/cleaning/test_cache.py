@@ -8,11 +8,24 @@ import pytest
 
 from cleaning.cache import NAME, Cache, Content, DamagedCache, set_aside
 from cleaning.companions import NOTHING
+from cleaning.riches import Riches
 from cleaning.scan import Found
 
 FILE = Found("/a/\udcff.jpg", 10, 20, 1, 2, 1, NOTHING)
 ONE, OTHER = "1" * 64, "2" * 64
-CONTENT = Content("p" * 64, 3, 4, "JPEG", False, True, (("Make", "Leica"),), "", True, "limits")
+CONTENT = Content(
+    "p" * 64,
+    3,
+    4,
+    "JPEG",
+    False,
+    True,
+    (("Make", "Leica"),),
+    "",
+    True,
+    "limits",
+    Riches(16, True, "f" * 64, "Display P3"),
+)
 
 
 def test_a_file_is_known_until_anything_about_it_changes(tmp_path: Path) -> None:

@@ -94,11 +94,16 @@ def test_the_report_is_beside_the_plan_and_is_no_picture_folder(folder: Path) ->
     plan = found(folder, "--html", folder / "report")
     assert is_report(folder / "report")
     assert list((folder / "report/thumbs").rglob("*.jpg"))
-    assert len(Plan.read(found(folder)).groups) == 1
+    plan_without = Plan.read(found(folder))
+    assert len(plan_without.groups) == 1
+    assert [(each.path, "not searched" in each.reason) for each in plan_without.about.troubles] == [
+        (str(folder / "report"), True)
+    ]
     assert is_report(plan.with_name("plan-report"))
     pages = "".join(page.read_text() for page in (folder.parent / "plan-report").rglob("*.html"))
     assert "a (copy).png" in pages
     assert "--apply" in pages
+    assert "not searched" in (folder.parent / "plan-report/index.html").read_text()
 
 
 def test_a_folder_that_is_no_report_is_refused_before_the_work(

@@ -122,6 +122,29 @@ def test_companions(tmp_path: Path, companion: str) -> None:
     assert not found.unit.shared
 
 
+@pytest.mark.parametrize("companion", ["a.jpg.pp3", "a.jpg.json", "A.JPG.JSON", "a.wav", "a_01.jpg.xmp", "a.nef.xmp"])
+def test_what_other_programs_put_beside_it_goes_along(tmp_path: Path, companion: str) -> None:
+    for name in ("a.jpg", "a.nef", companion, "a.json", "ab.jpg.json", "b_01.nef.xmp", "a_1.nef.xmp"):
+        (tmp_path / name).write_bytes(b"x")
+    (found,) = scanned(tmp_path)
+    assert {beside.name for beside in found.unit.beside} == {"a.nef", companion}
+
+
+def test_sidecars_of_a_raw_file_belong_to_all_pictures_that_share_it(tmp_path: Path) -> None:
+    for name in ("a.jpg", "a.png", "a.nef", "a.nef.xmp", "a_01.nef.xmp", "a_02.NEF.pp3"):
+        (tmp_path / name).write_bytes(b"x")
+    one, other = scanned(tmp_path)
+    assert [each.name for each in one.unit.beside] == ["a.nef", "a.nef.xmp", "a_01.nef.xmp", "a_02.NEF.pp3"]
+    assert one.unit == other.unit
+    assert one.unit.shared
+
+
+def test_a_sidecar_of_a_file_that_is_a_picture_itself_is_in_one_unit(tmp_path: Path) -> None:
+    for name in ("a.jpg", "a_01.jpg", "a_01.jpg.json"):
+        (tmp_path / name).write_bytes(b"x")
+    assert [[each.name for each in found.unit.beside] for found in scanned(tmp_path)] == [[], ["a_01.jpg.json"]]
+
+
 def test_a_film_beside_a_png_is_another_thing(tmp_path: Path) -> None:
     for name in ("a.png", "a.mov"):
         (tmp_path / name).write_bytes(b"x")
